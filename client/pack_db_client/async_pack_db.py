@@ -1,0 +1,89 @@
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from typing_extensions import TypeForm
+
+from pack_db.config import Config
+from pack_db.interfaces.account_repo import AsyncAccountRepo
+from pack_db.interfaces.token_repo import AsyncTokenRepo
+from pack_db_client.async_channel import AsyncChannel
+from pack_db_client.protocol.daemon_service import (
+    DAEMON_SERVICE,
+    AsyncDaemonService,
+    DaemonStatus,
+)
+from pack_db_client.protocol.messages import Arguments, encode_call, result_value
+from pack_db_client.protocol.methods import Method
+from pack_db_client.stub import make_stub
+from pack_db_client.timeout import checked_timeout
+
+Interface = TypeVar("Interface")
+
+
+class AsyncPackDb:
+    """`PackDb` for asyncio: the same arguments, and errors as there.
+
+    Calls made while a message is under way travel together in the next one, up to
+    `MAX_CALLS_TOGETHER` of them: many tasks cost one round trip and one commit. It may be used
+    in one event loop after another.
+    """
+
+    def __init__(
+        self,
+        socket_path: Path | str | None = None,
+        *,
+        timeout_s: float | None = None,
+        config: Config | None = None,
+    ) -> None:
+        config = config or Config()
+        path = config.client_socket_path if socket_path is None else Path(socket_path)
+        self._channel = AsyncChannel(path, config.max_message_bytes)
+        self._set_timeout(config.timeout_s if timeout_s is None else timeout_s)
+
+    def service(self, name: str, interface: TypeForm[Interface]) -> Interface:
+        """A service that the daemon serves under `name`, typed as its asyncio interface."""
+        return make_stub(name, interface, self._call)
+
+    def with_timeout(self, timeout_s: float) -> "AsyncPackDb":
+        """This client with another timeout for each call; both use one connection."""
+        view = object.__new__(type(self))
+        view._channel = self._channel
+        view._set_timeout(timeout_s)
+        return view
+
+    async def ping(self) -> str:
+        """The version of pack-db that the daemon runs."""
+        return await self._daemon.ping()
+
+    async def status(self) -> DaemonStatus:
+        """What the daemon tells about itself."""
+        return await self._daemon.status()
+
+    async def close(self) -> None:
+        """Disconnect at once. What was not sent fails with `ClientClosed`, a write that was
+        sent but not answered with `OutcomeUnknown`."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def _set_timeout(self, timeout_s: float) -> None:
+        self._timeout_s = checked_timeout(timeout_s)
+        self.accounts = self.service("accounts", AsyncAccountRepo)
+        self.tokens = self.service("tokens", AsyncTokenRepo)
+        self._daemon = self.service(DAEMON_SERVICE, AsyncDaemonService)
+
+    async def _call(self, method: Method, arguments: Arguments) -> Any:
+        result: Any = await self._channel.call(
+            encode_call(method.name, arguments), self._timeout_s, has_write=not method.is_query
+        )
+        return method.convert_result(result_value(result))

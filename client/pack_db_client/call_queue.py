@@ -1,0 +1,72 @@
+import asyncio
+import copy
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pack_db.errors import CallTimeout, OutcomeUnknown, PackDbError
+
+MAX_CALLS_TOGETHER = 128
+"""Calls in one message at most: the daemon's other clients wait for it meanwhile."""
+
+_MAX_DEADLINE_SPREAD_NS = 250_000_000
+
+
+@dataclass(eq=False, slots=True)
+class PendingCall:
+    data: bytes
+    deadline_ns: int  # CLOCK_MONOTONIC
+    has_write: bool
+    result: "asyncio.Future[object]"
+
+    def fail(self, error: PackDbError) -> None:
+        if isinstance(error, OutcomeUnknown) and not self.has_write:
+            error = CallTimeout("the daemon did not answer in time; nothing was changed")
+        if not self.result.done():
+            # A copy: each caller that raises it adds a traceback of its own.
+            self.result.set_exception(copy.copy(error))
+
+
+class CallQueue:
+    """Calls that wait to travel together in the next message."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._calls: deque[PendingCall] = deque()
+
+    def add(self, call: PendingCall) -> None:
+        self._calls.append(call)
+
+    def take_together(self) -> list[PendingCall]:
+        """The calls for the next message, oldest first; none when none wait.
+
+        A message has one deadline, the earliest of its calls'; so only calls whose deadlines
+        lie close together share one.
+        """
+        taken: list[PendingCall] = []
+        size = 0
+        while self._calls and len(taken) < MAX_CALLS_TOGETHER:
+            call = self._calls[0]
+            size += len(call.data)
+            if call.result.done():  # cancelled
+                size -= len(call.data)
+            elif taken and (
+                size > self._max_bytes
+                or abs(call.deadline_ns - taken[0].deadline_ns) > _MAX_DEADLINE_SPREAD_NS
+            ):
+                break
+            else:
+                taken.append(call)
+            self._calls.popleft()
+        return taken
+
+    def expired(self, now_ns: int) -> list[PendingCall]:
+        """Take out the calls whose deadline has passed."""
+        late = [call for call in self._calls if call.deadline_ns <= now_ns]
+        if late:
+            self._calls = deque(call for call in self._calls if call.deadline_ns > now_ns)
+        return late
+
+    def take_all(self) -> Iterable[PendingCall]:
+        calls, self._calls = self._calls, deque()
+        return calls

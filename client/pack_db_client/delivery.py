@@ -1,0 +1,126 @@
+import itertools
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from pack_db.errors import CallTimeout, OutcomeUnknown, PackDbError, PermissionDenied
+from pack_db_client.protocol.messages import decode_reply
+from pack_db_client.unavailable import why_unavailable
+
+_TICK_S = 0.05  # how soon a lost connection is noticed
+_FIRST_RESEND_S = 1.0  # on a connection that lives; doubled each time
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Please wait until the socket is ready for `events`, at most `seconds`."""
+
+    events: int  # zmq.POLLIN or zmq.POLLOUT
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    data: bytes
+    sequence: int
+    deadline_ns: int  # CLOCK_MONOTONIC
+    has_write: bool
+    call_count: int
+
+
+def new_socket(context: zmq.Context[zmq.Socket[bytes]], path: Path) -> zmq.Socket[bytes]:
+    """A REQ socket that `deliver` can work with."""
+    socket = context.socket(zmq.REQ)
+    # A message may be sent again without its reply, and only the last copy's reply is taken.
+    socket.req_relaxed = True
+    socket.req_correlate = True
+    # Without a connection nothing is queued, so nothing is delivered after its caller gave up.
+    socket.immediate = True
+    socket.linger = 0
+    socket.reconnect_ivl = 10  # milliseconds
+    socket.connect(f"ipc://{path}")
+    return socket
+
+
+def deliver(
+    socket: zmq.Socket[bytes], path: Path, message: Message
+) -> Generator[Wait, None, list[Any]]:
+    """Send a message until it is answered or its deadline has passed; returns the results.
+
+    Does not wait itself but says for what to wait, so that threads and coroutines share it.
+    The daemon does a message once however often it is sent.
+
+    Raises:
+        Unavailable: nothing was sent.
+        CallTimeout: nothing was written, or nothing was sent to a daemon that is too busy.
+        OutcomeUnknown: the message was sent, may have written, and was not answered.
+    """
+    copies = 0
+    resend_s = _FIRST_RESEND_S
+    while True:
+        yield from _send(socket, path, message, copies)
+        copies += 1
+        resend_at = time.monotonic() + resend_s
+        resend_s *= 2
+        # A REQ socket with IMMEDIATE can be sent to only while it is connected.
+        while time.monotonic() < resend_at and ready_events(socket):
+            if not (seconds := _remaining_s(message)):
+                raise _not_answered(path, message, copies)
+            yield Wait(zmq.POLLIN, min(seconds, _TICK_S))
+            if (results := _receive(socket, message)) is not None:
+                return results
+
+
+def _send(
+    socket: zmq.Socket[bytes], path: Path, message: Message, copies: int
+) -> Generator[Wait, None, None]:
+    for attempt in itertools.count():
+        try:
+            return socket.send(message.data, zmq.NOBLOCK)
+        except zmq.Again:
+            pass
+        if attempt == 1 and isinstance(denied := why_unavailable(path), PermissionDenied):
+            raise _outcome(message, copies, denied)  # waiting will not help
+        if not (seconds := _remaining_s(message)):
+            raise _not_answered(path, message, copies)
+        yield Wait(zmq.POLLOUT, min(seconds, _TICK_S))
+
+
+def _receive(socket: zmq.Socket[bytes], message: Message) -> list[Any] | None:
+    try:
+        sequence, results = decode_reply(socket.recv(zmq.NOBLOCK))
+    except zmq.Again:
+        return None  # also when poll said otherwise: it may have seen a stale reply
+    if sequence not in (message.sequence, 0):  # 0: the daemon could not read ours
+        return None
+    # The one result of a message that was refused as a whole is the result of all its calls.
+    return results if len(results) == message.call_count else results[:1] * message.call_count
+
+
+def ready_events(socket: zmq.Socket[bytes]) -> int:
+    """`zmq.POLLIN` or `zmq.POLLOUT`, or both or 0, for what can be done without waiting."""
+    return int(socket.getsockopt(zmq.EVENTS))
+
+
+def _remaining_s(message: Message) -> float:
+    return max(0.0, (message.deadline_ns - time.monotonic_ns()) / 1e9)
+
+
+def _not_answered(path: Path, message: Message, copies: int) -> PackDbError:
+    if copies:
+        return _outcome(
+            message, copies, CallTimeout(f"the daemon at {path} did not answer in time")
+        )
+    return why_unavailable(path) or CallTimeout(
+        f"the daemon at {path} is too busy to take the message; nothing was sent"
+    )
+
+
+def _outcome(message: Message, copies: int, error: PackDbError) -> PackDbError:
+    if copies and message.has_write:
+        return OutcomeUnknown(f"{error}; the write may have been done or not, so look first")
+    return error

@@ -1,0 +1,95 @@
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from typing_extensions import TypeForm
+
+from pack_db.config import Config
+from pack_db.interfaces.account_repo import AccountRepo
+from pack_db.interfaces.token_repo import TokenRepo
+from pack_db_client.batch import Batch
+from pack_db_client.channel import Channel
+from pack_db_client.protocol.daemon_service import DAEMON_SERVICE, DaemonService, DaemonStatus
+from pack_db_client.protocol.messages import Arguments, encode_call, result_value
+from pack_db_client.protocol.methods import Method
+from pack_db_client.stub import make_stub
+from pack_db_client.timeout import checked_timeout
+
+Interface = TypeVar("Interface")
+
+
+class PackDb:
+    """A client of the daemon. Threads may share it; a process may fork with it.
+
+    Every call ends by its timeout. Besides what its interface says it raises:
+        NoDaemon, PermissionDenied: nothing was sent.
+        CallTimeout: the daemon did not answer in time; nothing was changed.
+        OutcomeUnknown: the same, but a write may have been done.
+        MessageTooLarge, ClientClosed: nothing was sent.
+
+    Args:
+        socket_path: where the daemon listens; by default what the configuration says.
+        timeout_s: seconds a call may take; by default what the configuration says.
+        config: by default the environment and `.env`.
+    """
+
+    def __init__(
+        self,
+        socket_path: Path | str | None = None,
+        *,
+        timeout_s: float | None = None,
+        config: Config | None = None,
+    ) -> None:
+        config = config or Config()
+        path = config.client_socket_path if socket_path is None else Path(socket_path)
+        self._channel = Channel(path, config.max_message_bytes)
+        self._set_timeout(config.timeout_s if timeout_s is None else timeout_s)
+
+    def service(self, name: str, interface: TypeForm[Interface]) -> Interface:
+        """A service that the daemon serves under `name`, typed as its interface."""
+        return make_stub(name, interface, self._call)
+
+    def with_timeout(self, timeout_s: float) -> "PackDb":
+        """This client with another timeout for each call; both use one connection."""
+        view = object.__new__(type(self))
+        view._channel = self._channel
+        view._set_timeout(timeout_s)
+        return view
+
+    def batch(self) -> Batch:
+        """Calls that travel in one message: `with db.batch() as batch: batch.submit(...)`."""
+        return Batch(self._channel, self._timeout_s)
+
+    def ping(self) -> str:
+        """The version of pack-db that the daemon runs."""
+        return self._daemon.ping()
+
+    def status(self) -> DaemonStatus:
+        """What the daemon tells about itself."""
+        return self._daemon.status()
+
+    def close(self) -> None:
+        """Wait for the call in hand, then disconnect."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _set_timeout(self, timeout_s: float) -> None:
+        self._timeout_s = checked_timeout(timeout_s)
+        self.accounts = self.service("accounts", AccountRepo)
+        self.tokens = self.service("tokens", TokenRepo)
+        self._daemon = self.service(DAEMON_SERVICE, DaemonService)
+
+    def _call(self, method: Method, arguments: Arguments) -> Any:
+        call = encode_call(method.name, arguments)
+        [result] = self._channel.round_trip([call], self._timeout_s, has_write=not method.is_query)
+        return method.convert_result(result_value(result))

@@ -1,0 +1,52 @@
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from pack_db.interfaces.entities.database_status import DatabaseStatus
+from pack_db.interfaces.query import query
+
+DAEMON_SERVICE = "daemon"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodStatistics:
+    method: str
+    calls: int  # since the daemon started
+    failed: int  # of those, how many were answered with an error
+    p50_us: float  # microseconds in the service, of the last 1024 calls
+    p99_us: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonStatus:
+    version: str
+    pid: int
+    started_at: int  # whole Unix seconds
+    uptime_s: int
+    socket_path: str
+    database: DatabaseStatus
+    methods: list[MethodStatistics]  # those that were called, by name
+
+
+class DaemonService(ABC):
+    """What the daemon tells about itself, served like any other service."""
+
+    @abstractmethod
+    @query
+    def ping(self) -> str:
+        """The version of pack-db that the daemon runs."""
+
+    @abstractmethod
+    @query
+    def status(self) -> DaemonStatus: ...
+
+
+class AsyncDaemonService(ABC):
+    """`DaemonService` for asyncio: the same methods, arguments, results and errors."""
+
+    @abstractmethod
+    @query
+    async def ping(self) -> str: ...
+
+    @abstractmethod
+    @query
+    async def status(self) -> DaemonStatus: ...

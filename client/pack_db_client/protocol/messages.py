@@ -1,0 +1,209 @@
+"""The messages on the wire, version 1, as bytes in and bytes out. `docs/protocol.md` is the law.
+
+    request  [1, client_id, sequence, deadline, [call, ...]]
+    call     [method, arguments]                e.g. ["tokens.get_balance", ["0190a6c2-..."]]
+    reply    [1, sequence, [result, ...]]
+    result   [0, value]  or  [code, message, details]
+
+A request that is refused as a whole gets a reply with exactly one result, an error.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, is_dataclass
+from typing import Any
+
+import msgpack
+import msgspec
+
+from pack_db.errors import BadRequest, InvalidInput, PackDbError, UnsupportedVersion, error_class
+
+VERSION = 1
+CLIENT_ID_BYTES = 16
+MAX_CALLS = 1024
+MAX_SEQUENCE = 2**63 - 1
+MAX_DEADLINE_AHEAD_S = 600
+"""A write's deadline lies at most this far ahead, so the daemon can forget it after that."""
+
+_MAX_ITEMS = 4096  # of an array or a map; bounds the memory that a small message can claim
+_OK = 0
+
+Arguments = Sequence[Any] | dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    method: str
+    arguments: Arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    client_id: bytes
+    sequence: int
+    deadline_ns: int  # CLOCK_MONOTONIC; 0 is none
+    calls: list[Call]
+
+
+class Refusal(Exception):
+    """A message that is refused as a whole, and the sequence to answer with (0 if unreadable)."""
+
+    def __init__(self, sequence: int, error: PackDbError) -> None:
+        super().__init__(sequence, error)
+        self.sequence = sequence
+        self.error = error
+
+
+def encode_call(method: str, arguments: Arguments) -> bytes:
+    """
+    Raises:
+        InvalidInput: an argument is of a kind that cannot travel.
+    """
+    try:
+        return _pack((method, arguments))
+    except (TypeError, ValueError, OverflowError) as exc:
+        raise InvalidInput(f"{method}: an argument cannot be sent: {exc}") from exc
+
+
+def encode_request(
+    client_id: bytes, sequence: int, deadline_ns: int, calls: Sequence[bytes]
+) -> bytes:
+    return b"".join(
+        (
+            _REQUEST_HEADER,
+            _pack(client_id),
+            _pack(sequence),
+            _pack(deadline_ns),
+            _array_header(len(calls)),
+            *calls,
+        )
+    )
+
+
+def decode_request(data: bytes) -> Request:
+    """
+    Raises:
+        Refusal: the bytes are not a request of this version.
+    """
+    fields = _unpack_untrusted(data)
+    sequence = _readable_sequence(fields)
+    if type(fields) is not list or not fields or type(fields[0]) is not int:
+        raise Refusal(sequence, BadRequest("a request is an array that starts with its version"))
+    if fields[0] != VERSION:
+        raise Refusal(
+            sequence, UnsupportedVersion(f"this daemon speaks version {VERSION} of the protocol")
+        )
+    if len(fields) != 5:
+        raise Refusal(sequence, BadRequest("a request is an array of five"))
+    _, client_id, _, deadline_ns, calls = fields
+    if type(client_id) is not bytes or len(client_id) != CLIENT_ID_BYTES:
+        raise Refusal(sequence, BadRequest(f"client_id must be {CLIENT_ID_BYTES} bytes"))
+    if not sequence:
+        raise Refusal(0, BadRequest("sequence must be an integer from 1 to 2**63 - 1"))
+    if type(deadline_ns) is not int or deadline_ns < 0:
+        raise Refusal(sequence, BadRequest("deadline must be an unsigned integer"))
+    if type(calls) is not list or not 0 < len(calls) <= MAX_CALLS:
+        raise Refusal(sequence, BadRequest(f"calls must be an array of 1 to {MAX_CALLS} calls"))
+    return Request(client_id, sequence, deadline_ns, [_call(sequence, call) for call in calls])
+
+
+def encode_value(value: Any) -> bytes:
+    """A result that says the call succeeded.
+
+    Raises:
+        TypeError, ValueError, OverflowError: the value cannot travel.
+    """
+    return _pack((_OK, value))
+
+
+def encode_error(error: PackDbError) -> bytes:
+    """A result that says the call failed; errors as `encode_value`."""
+    return _pack((error.code, str(error), error.details))
+
+
+def encode_reply(sequence: int, results: Sequence[bytes]) -> bytes:
+    return b"".join((_REPLY_HEADER, _pack(sequence), _array_header(len(results)), *results))
+
+
+def decode_reply(data: bytes) -> tuple[int, list[Any]]:
+    """Sequence and results, each for `result_value`.
+
+    Raises:
+        BadRequest: the bytes are not a reply of this version, so neither was the request.
+    """
+    try:
+        version, sequence, results = msgpack.unpackb(data)
+    except ValueError as exc:
+        raise BadRequest("the daemon's reply is not of this protocol") from exc
+    if version != VERSION:
+        raise UnsupportedVersion(f"the daemon speaks version {version}, this client {VERSION}")
+    return sequence, results
+
+
+def result_value(result: Sequence[Any]) -> Any:
+    """
+    Raises:
+        PackDbError: what the service raised, of the same class.
+    """
+    if result[0] == _OK:
+        return result[1]
+    code, message, details = result
+    raise error_class(code)(message, **details)
+
+
+def _unpack_untrusted(data: bytes) -> Any:
+    try:
+        return msgpack.unpackb(
+            data,
+            object_pairs_hook=_object,
+            max_array_len=_MAX_ITEMS,
+            max_map_len=_MAX_ITEMS,
+            max_ext_len=0,  # no extension type is in the protocol
+        )
+    except (ValueError, TypeError, OverflowError, RecursionError) as exc:
+        raise Refusal(0, BadRequest("a request is one frame of well-formed msgpack")) from exc
+
+
+def _object(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+    # msgpack by itself lets the last of two equal keys win, and takes bytes for a key.
+    result = dict(pairs)
+    if len(result) != len(pairs) or not all(type(key) is str for key in result):
+        raise ValueError("a map's keys are text, each used once")
+    return result
+
+
+def _readable_sequence(fields: Any) -> int:
+    if type(fields) is list and len(fields) > 2:
+        sequence = fields[2]
+        if type(sequence) is int and 0 < sequence <= MAX_SEQUENCE:
+            return sequence
+    return 0
+
+
+def _call(sequence: int, fields: Any) -> Call:
+    match fields:
+        case [str() as method, list() | dict() as arguments]:
+            return Call(method, arguments)
+    raise Refusal(
+        sequence,
+        BadRequest("a call is an array of a method's name and its arguments (array or map)"),
+    )
+
+
+def _entity(value: Any) -> Any:
+    if is_dataclass(value):
+        return msgspec.to_builtins(value)
+    raise TypeError(f"cannot send a {type(value).__name__}")
+
+
+def _pack(value: Any) -> bytes:
+    packed: bytes = msgpack.packb(value, default=_entity)
+    return packed
+
+
+def _array_header(length: int) -> bytes:
+    header: bytes = msgpack.Packer().pack_array_header(length)
+    return header
+
+
+_REQUEST_HEADER = _array_header(5) + _pack(VERSION)
+_REPLY_HEADER = _array_header(3) + _pack(VERSION)

@@ -1,0 +1,100 @@
+import inspect
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any, get_type_hints
+
+import msgspec
+
+from pack_db.errors import InvalidInput
+from pack_db.interfaces.query import is_query
+from pack_db_client.protocol.messages import Arguments
+
+_POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
+
+class Method:
+    """A service's method as the wire knows it, made from its signature in the interface.
+
+    Raises:
+        TypeError: the signature has no type hints, or parameters that cannot travel by name.
+    """
+
+    def __init__(self, service: str, function: Callable[..., Any]) -> None:
+        self.function_name = function.__name__
+        self.name = f"{service}.{function.__name__}"
+        self.is_query = is_query(function)
+        signature = inspect.signature(function)
+        hints = get_type_hints(function)
+        parameters = list(signature.parameters.values())[1:]  # without self
+        for parameter in parameters:
+            if parameter.kind not in (_POSITIONAL, _KEYWORD):
+                raise TypeError(f"{self.name}: {parameter} cannot be passed by name")
+        missing = {p.name for p in parameters} - hints.keys()
+        if missing or "return" not in hints:
+            raise TypeError(f"{self.name}: needs type hints for all arguments and the result")
+        self.signature = signature.replace(parameters=parameters)
+        self.result_type = hints["return"]
+        self._positional = tuple(p.name for p in parameters if p.kind is _POSITIONAL)
+        self._keywords = tuple(p.name for p in parameters if p.kind is _KEYWORD)
+        self._takes = ", ".join(p.name for p in parameters) or "no arguments"
+        self._hints = hints
+
+    def pack_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        """The arguments of a Python call in the shape in which they travel.
+
+        Raises:
+            TypeError: the call does not fit the signature, as for any Python function.
+        """
+        if not kwargs and len(args) == len(self._positional):
+            return args
+        return self.signature.bind(*args, **kwargs).arguments
+
+    def convert_arguments(self, arguments: Arguments) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments off the wire, strictly checked against the type hints, ready to call with.
+
+        Raises:
+            InvalidInput: one is missing, surplus, or of another type.
+        """
+        if not isinstance(arguments, dict):
+            if len(arguments) > len(self._positional):
+                raise InvalidInput(f"{self.name}: too many arguments; it takes {self._takes}")
+            arguments = dict(zip(self._positional, arguments, strict=False))
+        try:
+            checked = msgspec.convert(arguments, self._struct)
+        except msgspec.ValidationError as exc:
+            raise InvalidInput(f"{self.name}: {self._problem(arguments, exc)}") from None
+        positional = tuple(getattr(checked, name) for name in self._positional)
+        return positional, {name: getattr(checked, name) for name in self._keywords}
+
+    def convert_result(self, value: Any) -> Any:
+        """A result off the wire as the object that the service returned."""
+        return msgspec.convert(value, self.result_type)
+
+    @cached_property
+    def _struct(self) -> type[msgspec.Struct]:
+        # Only the daemon needs it.
+        return msgspec.defstruct(
+            self.function_name,
+            [
+                (p.name, self._hints[p.name])
+                if p.default is p.empty
+                else (p.name, self._hints[p.name], p.default)
+                for p in self.signature.parameters.values()
+            ],
+            kw_only=True,
+            forbid_unknown_fields=True,
+        )
+
+    def _problem(self, arguments: dict[str, Any], exc: msgspec.ValidationError) -> str:
+        if not arguments.keys() <= self.signature.parameters.keys():
+            # msgspec would repeat the name, which may be 64 KiB of anything.
+            return f"unknown argument; it takes {self._takes}"
+        return str(exc).replace("`$.", "`").replace("Object", "the call")
+
+
+def methods_of(service: str, interface: type) -> Iterator[Method]:
+    """What a service offers: the abstract methods of its interface."""
+    names: frozenset[str] = getattr(interface, "__abstractmethods__", frozenset())
+    for name in sorted(names):
+        yield Method(service, inspect.getattr_static(interface, name))

@@ -1,0 +1,3 @@
+from pack_db_daemon.cli.main import main
+
+main()

@@ -1,0 +1,90 @@
+import os
+import time
+from collections.abc import Callable
+
+import zmq
+
+from pack_db_daemon.dispatcher import Dispatcher
+
+_HANDSHAKE_MS = 2000
+_SEND_QUEUE = 16  # replies a peer may leave unread; libzmq#4750 loses replies at 1
+_LINGER_MS = 200
+_TICK_S = 1.0
+_BUSY_TICK_S = 0.02
+_NOBODY = -1  # no process has this uid
+
+
+class RepTransport:
+    """Carries messages between a REP socket and the dispatcher, one at a time.
+
+    Args:
+        listening_fd: a listening unix socket; it stays the caller's.
+        path: its path.
+        max_message_bytes: a peer that sends more is disconnected.
+        housekeeping: called about once a second, between messages; at once again, after the
+            messages that wait, if it returns True.
+    """
+
+    def __init__(
+        self,
+        listening_fd: int,
+        path: str,
+        dispatcher: Dispatcher,
+        max_message_bytes: int,
+        housekeeping: Callable[[], bool],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._housekeeping = housekeeping
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.REP)
+        # Without a domain libzmq takes ZMTP/1.0 peers, which pass by its handshake and its
+        # timer (libzmq#4932); no handler has to be there for it.
+        self._socket.zap_domain = b"pack-db"
+        self._socket.handshake_ivl = _HANDSHAKE_MS
+        self._socket.maxmsgsize = max_message_bytes
+        self._socket.sndhwm = _SEND_QUEUE
+        self._socket.linger = _LINGER_MS
+        self._socket.use_fd = os.dup(listening_fd)  # libzmq closes what it is given
+        self._socket.bind(f"ipc://{path}")
+
+    def serve(self, wakeup_fd: int, stopped: Callable[[], bool]) -> None:
+        """Answer messages until `stopped`, which is asked again whenever `wakeup_fd` is readable.
+
+        The message in hand is finished and answered first.
+        """
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(wakeup_fd, zmq.POLLIN)
+        next_tick = 0.0
+        while not stopped():
+            poller.poll(max(0, int(1000 * (next_tick - time.monotonic()))))
+            while not stopped() and self._answer_one() and time.monotonic() < next_tick:
+                pass
+            if time.monotonic() >= next_tick:
+                more = self._housekeeping()
+                next_tick = time.monotonic() + (_BUSY_TICK_S if more else _TICK_S)
+
+    def close(self) -> None:
+        self._socket.close()
+        self._context.term()  # waits for the last replies to leave, _LINGER_MS at most
+
+    def _answer_one(self) -> bool:
+        try:
+            frame = self._socket.recv(zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return False
+        message = frame.bytes
+        if frame.more:
+            self._socket.recv_multipart()
+            message = b""  # a request is one frame; the dispatcher refuses the empty one
+        self._socket.send(self._dispatcher.dispatch(message, _user_id(frame)))
+        return True
+
+
+def _user_id(frame: zmq.Frame) -> int:
+    """The uid that the kernel gives for whoever opened the connection."""
+    try:
+        # "localhost:uid:gid:pid". `User-Id` would be what the peer says itself.
+        return int(str(frame.get("Peer-Address")).split(":")[1])
+    except (zmq.ZMQError, IndexError, ValueError):
+        return _NOBODY

@@ -1,0 +1,193 @@
+"""Everything a caller of pack-db may catch, in process and across the socket alike.
+
+    PackDbError
+    ├── ConfigurationError          a setting is missing or wrong
+    ├── InvalidInput                an argument breaks a rule; nothing was changed
+    ├── NotFound
+    │   └── AccountNotFound
+    ├── EmailTaken
+    ├── InvalidApiKey
+    ├── AccountInactive
+    ├── InsufficientTokens          .requested, .remaining (tokens)
+    ├── StorageError                the database failed; the call was undone
+    │   ├── StorageBusy             another program holds SQLite's lock; try again
+    │   ├── StorageFull             no room left on the disk
+    │   ├── StorageCorrupt          the file is damaged
+    │   ├── DatabaseInUse           another process owns the database
+    │   └── WrongDatabase           not pack-db's file, or one from a newer pack-db
+    ├── BadRequest                  the message is not what docs/protocol.md says
+    │   ├── UnknownMethod
+    │   ├── UnsupportedVersion
+    │   ├── MessageTooLarge         .size, .limit (bytes)
+    │   ├── SequenceReused          same sequence, other content
+    │   ├── SequenceTooOld          a newer write of this client was already done
+    │   └── ForeignClientId         this client id belongs to another user
+    ├── ReplyTooLarge               the call was undone; ask for less
+    ├── DeadlinePassed              the message came too late and was not started
+    ├── InternalError               a defect; the daemon's log has the details
+    ├── ClientClosed                the client object was closed
+    ├── Unavailable                 nothing was sent, so nothing was done
+    │   ├── NoDaemon                nobody listens at the socket's path
+    │   └── PermissionDenied        this user may not use the socket
+    └── CallTimeout                 sent, but no answer came in time
+        └── OutcomeUnknown          ... and the message had a write in it
+
+Each class has a stable `code`, which is what travels on the wire; the client raises the
+very class that the service raised. Numbers stay attributes, so no caller has to parse a message.
+"""
+
+from typing import Any, ClassVar
+
+_BY_CODE: dict[str, type["PackDbError"]] = {}
+
+
+class PackDbError(Exception):
+    """Base of all errors of pack-db and of the services it serves.
+
+    Args:
+        message: what happened, on what, and what to do.
+        details: numbers and names a caller may want, sent along with the message. A subclass
+            that annotates a name of `details` offers it as an attribute.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "code" in vars(cls) and _BY_CODE.setdefault(cls.code, cls) is not cls:
+            raise TypeError(f"{cls.__name__} and {_BY_CODE[cls.code].__name__} share a code")
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.details = details
+        for name in type(self).__annotations__:
+            setattr(self, name, details.get(name))
+
+
+def error_class(code: str) -> type[PackDbError]:
+    """The class that carries `code`; `PackDbError` itself for one this process does not know."""
+    return _BY_CODE.get(code, PackDbError)
+
+
+class ConfigurationError(PackDbError):
+    code = "configuration_error"
+
+
+class InvalidInput(PackDbError):
+    code = "invalid_input"
+
+
+class NotFound(PackDbError):
+    code = "not_found"
+
+
+class AccountNotFound(NotFound):
+    code = "account_not_found"
+
+
+class EmailTaken(PackDbError):
+    code = "email_taken"
+
+
+class InvalidApiKey(PackDbError):
+    code = "invalid_api_key"
+
+
+class AccountInactive(PackDbError):
+    code = "account_inactive"
+
+
+class InsufficientTokens(PackDbError):
+    code = "insufficient_tokens"
+    requested: int
+    remaining: int
+
+
+class StorageError(PackDbError):
+    code = "storage_error"
+
+
+class StorageBusy(StorageError):
+    code = "storage_busy"
+
+
+class StorageFull(StorageError):
+    code = "storage_full"
+
+
+class StorageCorrupt(StorageError):
+    code = "storage_corrupt"
+
+
+class DatabaseInUse(StorageError):
+    code = "database_in_use"
+
+
+class WrongDatabase(StorageError):
+    code = "wrong_database"
+
+
+class BadRequest(PackDbError):
+    code = "bad_request"
+
+
+class UnknownMethod(BadRequest):
+    code = "unknown_method"
+
+
+class UnsupportedVersion(BadRequest):
+    code = "unsupported_version"
+
+
+class MessageTooLarge(BadRequest):
+    code = "message_too_large"
+    size: int
+    limit: int
+
+
+class SequenceReused(BadRequest):
+    code = "sequence_reused"
+
+
+class SequenceTooOld(BadRequest):
+    code = "sequence_too_old"
+
+
+class ForeignClientId(BadRequest):
+    code = "foreign_client_id"
+
+
+class ReplyTooLarge(PackDbError):
+    code = "reply_too_large"
+
+
+class DeadlinePassed(PackDbError):
+    code = "deadline_passed"
+
+
+class InternalError(PackDbError):
+    code = "internal_error"
+
+
+class ClientClosed(PackDbError):
+    code = "client_closed"
+
+
+class Unavailable(PackDbError):
+    code = "unavailable"
+
+
+class NoDaemon(Unavailable):
+    code = "no_daemon"
+
+
+class PermissionDenied(Unavailable):
+    code = "permission_denied"
+
+
+class CallTimeout(PackDbError):
+    code = "call_timeout"
+
+
+class OutcomeUnknown(CallTimeout):
+    code = "outcome_unknown"

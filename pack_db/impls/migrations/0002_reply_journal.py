@@ -1,0 +1,19 @@
+import peewee
+from playhouse.migrate import SchemaMigrator
+
+
+def up(migrator: SchemaMigrator, db: peewee.Database) -> None:
+    class ReplyJournalRow(db.Model):  # type: ignore[name-defined, misc]  # made at run time
+        client = peewee.BlobField(primary_key=True)
+        user_id = peewee.BigIntegerField()
+        sequence = peewee.BigIntegerField()
+        digest = peewee.BlobField()
+        reply = peewee.BlobField()
+        boot_id = peewee.TextField()
+        expires_ns = peewee.BigIntegerField()
+
+        class Meta:
+            table_name = "reply_journal"
+            strict_tables = True
+
+    db.create_tables([ReplyJournalRow], safe=False)

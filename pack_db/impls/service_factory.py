@@ -1,0 +1,81 @@
+from collections.abc import Mapping
+from typing import Self
+
+from pack_db.config import Config
+from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.peewee_ledger import PeeweeLedger
+from pack_db.impls.peewee_reply_journal import PeeweeReplyJournal
+from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
+from pack_db.interfaces.account_repo import AccountRepo
+from pack_db.interfaces.reply_journal import ReplyJournal
+from pack_db.interfaces.token_repo import TokenRepo
+
+
+class ServiceFactory:
+    """Creates everything, lazily and once. The only singleton.
+
+    The getters raise what the constructors of what they create raise: `ConfigurationError`,
+    and `StorageError` from the database on.
+    """
+
+    _instance: "ServiceFactory | None" = None
+
+    def __init__(self) -> None:
+        self._config: Config | None = None
+        self._database_connection: DatabaseConnection | None = None
+        self._ledger: PeeweeLedger | None = None
+        self._account_repo: AccountRepo | None = None
+        self._token_repo: TokenRepo | None = None
+        self._reply_journal: ReplyJournal | None = None
+
+    @classmethod
+    def get_instance(cls) -> Self:
+        if ServiceFactory._instance is None:
+            ServiceFactory._instance = cls()
+        if not isinstance(ServiceFactory._instance, cls):
+            raise TypeError(f"the factory already is a {type(ServiceFactory._instance).__name__}")
+        return ServiceFactory._instance
+
+    @classmethod
+    def reset(cls) -> None:
+        """Close what was created and forget it; the next `get_instance` starts anew."""
+        instance, ServiceFactory._instance = ServiceFactory._instance, None
+        if instance is not None and instance._database_connection is not None:
+            instance._database_connection.close()
+
+    def get_config(self) -> Config:
+        if self._config is None:
+            self._config = Config()
+        return self._config
+
+    def get_database_connection(self) -> DatabaseConnection:
+        if self._database_connection is None:
+            self._database_connection = DatabaseConnection(self.get_config())
+        return self._database_connection
+
+    def get_account_repo(self) -> AccountRepo:
+        if self._account_repo is None:
+            self._account_repo = PeeweeAccountRepo(
+                self.get_database_connection(), self._get_ledger()
+            )
+        return self._account_repo
+
+    def get_token_repo(self) -> TokenRepo:
+        if self._token_repo is None:
+            self._token_repo = PeeweeTokenRepo(self.get_database_connection(), self._get_ledger())
+        return self._token_repo
+
+    def get_reply_journal(self) -> ReplyJournal:
+        if self._reply_journal is None:
+            self._reply_journal = PeeweeReplyJournal(self.get_database_connection())
+        return self._reply_journal
+
+    def get_services(self) -> Mapping[str, object]:
+        """Service name -> implementation, a row for each of `pack_db.interfaces.services`."""
+        return {"accounts": self.get_account_repo(), "tokens": self.get_token_repo()}
+
+    def _get_ledger(self) -> PeeweeLedger:
+        if self._ledger is None:
+            self._ledger = PeeweeLedger(self.get_database_connection())
+        return self._ledger

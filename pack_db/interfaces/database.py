@@ -1,0 +1,26 @@
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+
+from pack_db.interfaces.entities.database_status import DatabaseStatus
+
+
+class Database(ABC):
+    """The database that all repositories share, as those who run them see it.
+
+    What is done inside one of its blocks happens whole or, if the block raises, not at all.
+    """
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit what the block wrote, durably, when it ends.
+
+        A block inside another joins the outer one. Leaving the block raises `StorageError`
+        when the commit fails; nothing is written then.
+        """
+
+    @abstractmethod
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Undo only what the block wrote if it raises; the transaction around it goes on."""
+
+    @abstractmethod
+    def status(self) -> DatabaseStatus: ...

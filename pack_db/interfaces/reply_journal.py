@@ -1,0 +1,43 @@
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class JournaledMessage:
+    """What tells one message with a write from all others."""
+
+    client_id: bytes  # 16 random bytes, new for every channel of every process
+    user_id: int  # numeric uid of the process that opened the connection
+    sequence: int
+    digest: bytes  # hash of the whole message
+    deadline_ns: int  # CLOCK_MONOTONIC
+
+
+class ReplyJournal(ABC):
+    """Remembers each client's last message with a write, and its reply.
+
+    Claiming and recording happen in the transaction of the writes themselves, so a message
+    is remembered if and only if what it wrote is there.
+    """
+
+    @abstractmethod
+    def claim(self, message: JournaledMessage) -> bytes | None:
+        """Take the message's sequence, or find what was replied when it was taken before.
+
+        Returns:
+            None if the message is new; the recorded reply if it has been done already.
+
+        Raises:
+            SequenceReused: the sequence was taken by a message with other content.
+            SequenceTooOld: the client has had a newer write done.
+            ForeignClientId: the client id belongs to another user.
+        """
+
+    @abstractmethod
+    def record(self, message: JournaledMessage, reply: bytes) -> None:
+        """Remember the reply to a message that was claimed in this transaction."""
+
+    @abstractmethod
+    def prune(self) -> bool:
+        """Forget some of the clients whose last deadline has passed, as no retry can come any
+        more; True if there may be others left to forget."""

@@ -1,0 +1,51 @@
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pack_db.config import Config
+from pack_db.impls.service_factory import ServiceFactory
+from pack_db_client import PackDb
+from tests.support.daemon_process import DaemonProcess
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory whose path leaves room for a socket's name; pytest's own are too long."""
+    path = Path(tempfile.mkdtemp(prefix="pack-db-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return Config({"DB_PATH": str(tmp_path / "pack.db")})
+
+
+@pytest.fixture
+def factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceFactory]:
+    """The service core in this process, on a database of its own."""
+    monkeypatch.chdir(tmp_path)  # no .env of the checkout is read
+    monkeypatch.setenv("DB_PATH", str(tmp_path / "pack.db"))
+    factory = ServiceFactory.get_instance()
+    factory.get_database_connection().run_migrations()
+    yield factory
+    ServiceFactory.reset()
+
+
+@pytest.fixture
+def daemon(short_path: Path) -> Iterator[DaemonProcess]:
+    """A running daemon on a database of its own."""
+    daemon = DaemonProcess(short_path)
+    daemon.start()
+    yield daemon
+    daemon.clean_up()
+
+
+@pytest.fixture
+def db(daemon: DaemonProcess) -> Iterator[PackDb]:
+    """A client of `daemon`."""
+    with daemon.client() as client:
+        yield client

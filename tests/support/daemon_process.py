@@ -69,7 +69,7 @@ class DaemonProcess:
                 raise RuntimeError(f"the daemon does not listen:\n{self.log}")
             time.sleep(0.005)
 
-    def signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         self._running().send_signal(number)
 
     def wait(self) -> int:
@@ -77,7 +77,7 @@ class DaemonProcess:
         return self._running().wait(PATIENCE_S)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.signal(number)
+        self.send_signal(number)
         return self.wait()
 
     def kill(self) -> None:

@@ -29,7 +29,7 @@ class AsyncChannel:
         self._line: _Line | None = None
         self._closed = False
 
-    async def call(self, data: bytes, timeout_s: float, *, has_write: bool) -> object:
+    async def call(self, data: bytes, timeout_s: float, *, has_write: bool) -> Any:
         """Send one encoded call; returns its result.
 
         Cancelled before it was sent, it is not sent; cancelled later, it is done or not.
@@ -85,7 +85,7 @@ class _Line:
 
     def add(self, call: PendingCall) -> None:
         self._queue.add(call)
-        if self._sender is None:
+        if self._sender is None or self._sender.done():
             self._sender = self.loop.create_task(self._send_all())
 
     async def close(self) -> None:
@@ -98,13 +98,14 @@ class _Line:
 
     async def _send_all(self) -> None:
         while calls := self._queue.take_together():
-            message = self._numbering.next_message(
-                [call.data for call in calls],
-                min(call.deadline_ns for call in calls),
-                has_write=any(call.has_write for call in calls),
-            )
             try:
-                results = await self._deliver(message)
+                results = await self._deliver(
+                    self._numbering.next_message(
+                        [call.data for call in calls],
+                        min(call.deadline_ns for call in calls),
+                        has_write=any(call.has_write for call in calls),
+                    )
+                )
             except PackDbError as error:
                 _fail(calls, error)
             except BaseException:
@@ -112,9 +113,7 @@ class _Line:
                 raise
             else:
                 for call, result in zip(calls, results, strict=True):
-                    if not call.result.done():
-                        call.result.set_result(result)
-        self._sender = None
+                    call.succeed(result)
 
     async def _deliver(self, message: Message) -> list[Any]:
         delivery = deliver(self._socket, self._path, message)

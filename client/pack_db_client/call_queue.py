@@ -3,6 +3,7 @@ import copy
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from pack_db.errors import CallTimeout, OutcomeUnknown, PackDbError
 
@@ -17,7 +18,11 @@ class PendingCall:
     data: bytes
     deadline_ns: int  # CLOCK_MONOTONIC
     has_write: bool
-    result: "asyncio.Future[object]"
+    result: "asyncio.Future[Any]"
+
+    def succeed(self, result: Any) -> None:
+        if not self.result.done():  # cancelled, if it is
+            self.result.set_result(result)
 
     def fail(self, error: PackDbError) -> None:
         if isinstance(error, OutcomeUnknown) and not self.has_write:
@@ -47,15 +52,10 @@ class CallQueue:
         size = 0
         while self._calls and len(taken) < MAX_CALLS_TOGETHER:
             call = self._calls[0]
-            size += len(call.data)
-            if call.result.done():  # cancelled
-                size -= len(call.data)
-            elif taken and (
-                size > self._max_bytes
-                or abs(call.deadline_ns - taken[0].deadline_ns) > _MAX_DEADLINE_SPREAD_NS
-            ):
-                break
-            else:
+            if not call.result.done():  # cancelled, if it is
+                size += len(call.data)
+                if taken and (size > self._max_bytes or not _close(call, taken[0])):
+                    break
                 taken.append(call)
             self._calls.popleft()
         return taken
@@ -70,3 +70,7 @@ class CallQueue:
     def take_all(self) -> Iterable[PendingCall]:
         calls, self._calls = self._calls, deque()
         return calls
+
+
+def _close(one: PendingCall, other: PendingCall) -> bool:
+    return abs(one.deadline_ns - other.deadline_ns) <= _MAX_DEADLINE_SPREAD_NS

@@ -7,7 +7,13 @@ from typing import Any
 
 import zmq
 
-from pack_db.errors import CallTimeout, OutcomeUnknown, PackDbError, PermissionDenied
+from pack_db.errors import (
+    CallTimeout,
+    DeadlinePassed,
+    OutcomeUnknown,
+    PackDbError,
+    PermissionDenied,
+)
 from pack_db_client.protocol.messages import decode_reply
 from pack_db_client.unavailable import why_unavailable
 
@@ -72,6 +78,9 @@ def deliver(
                 raise _not_answered(path, message, copies)
             yield Wait(zmq.POLLIN, min(seconds, _TICK_S))
             if (results := _receive(socket, message)) is not None:
+                if copies > 1 and results[0][0] == DeadlinePassed.code:
+                    # This copy came too late; an earlier one may not have.
+                    raise _not_answered(path, message, copies)
                 return results
 
 

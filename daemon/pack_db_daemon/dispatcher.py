@@ -13,7 +13,7 @@ from pack_db.errors import (
     UnknownMethod,
 )
 from pack_db.interfaces.database import Database
-from pack_db.interfaces.reply_journal import JournaledMessage, ReplyJournal
+from pack_db.interfaces.reply_journal import JournaledMessage
 from pack_db_client.protocol.messages import (
     MAX_DEADLINE_AHEAD_S,
     Arguments,
@@ -25,6 +25,7 @@ from pack_db_client.protocol.messages import (
     encode_value,
 )
 from pack_db_daemon.call_statistics import CallStatistics
+from pack_db_daemon.exactly_once import ExactlyOnce
 from pack_db_daemon.method_table import MethodTable, ServedMethod
 
 _log = logging.getLogger(__name__)
@@ -46,14 +47,14 @@ class Dispatcher:
         self,
         methods: MethodTable,
         database: Database,
-        journal: ReplyJournal,
+        exactly_once: ExactlyOnce,
         statistics: CallStatistics,
         max_reply_bytes: int,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._methods = methods
         self._database = database
-        self._journal = journal
+        self._exactly_once = exactly_once
         self._statistics = statistics
         self._max_results_bytes = max_reply_bytes - _REPLY_OVERHEAD
         self._clock_ns = clock_ns
@@ -95,13 +96,7 @@ class Dispatcher:
             digest=hashlib.blake2b(message, digest_size=16).digest(),
             deadline_ns=request.deadline_ns,
         )
-        # Done and remembered in one commit; or done before, then only the reply is found.
-        with self._database.transaction():
-            if (recorded := self._journal.claim(journaled)) is not None:
-                return recorded
-            reply = self._run(request.sequence, calls)
-            self._journal.record(journaled, reply)
-        return reply
+        return self._exactly_once.run(journaled, lambda: self._run(request.sequence, calls))
 
     def _run(self, sequence: int, calls: list[ResolvedCall]) -> bytes:
         room = self._max_results_bytes

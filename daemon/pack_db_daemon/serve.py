@@ -5,11 +5,11 @@ import os
 
 import pack_db
 from pack_db.impls.service_factory import ServiceFactory
-from pack_db.interfaces.reply_journal import ReplyJournal
 from pack_db.interfaces.services import SERVICES
 from pack_db_client.protocol.daemon_service import DAEMON_SERVICE, DaemonService
 from pack_db_daemon.call_statistics import CallStatistics
 from pack_db_daemon.dispatcher import Dispatcher
+from pack_db_daemon.exactly_once import ExactlyOnce
 from pack_db_daemon.listening_socket import ListeningSocket
 from pack_db_daemon.local_daemon_service import LocalDaemonService
 from pack_db_daemon.method_table import MethodTable
@@ -30,7 +30,7 @@ def serve(factory: ServiceFactory) -> None:
         database = factory.get_database_connection()  # locked from here on
         for name in database.run_migrations():
             _log.info("applied migration %s", name)
-        journal = factory.get_reply_journal()
+        exactly_once = ExactlyOnce(database, factory.get_reply_journal())
         statistics = CallStatistics()
         with ListeningSocket(config) as listening:
             transport = RepTransport(
@@ -47,12 +47,12 @@ def serve(factory: ServiceFactory) -> None:
                         },
                     ),
                     database,
-                    journal,
+                    exactly_once,
                     statistics,
                     config.max_message_bytes,
                 ),
                 config.max_message_bytes,
-                lambda: _prune(journal),
+                lambda: _forget_expired(exactly_once),
             )
             _log.info(
                 "pack-db %s, process %d, serves %s at %s",
@@ -66,9 +66,9 @@ def serve(factory: ServiceFactory) -> None:
     _log.info("stopped")
 
 
-def _prune(journal: ReplyJournal) -> bool:
+def _forget_expired(exactly_once: ExactlyOnce) -> bool:
     try:
-        return journal.prune()
+        return exactly_once.forget_expired()
     except Exception:
         _log.exception("cannot prune the reply journal; it is tried again")
         return False

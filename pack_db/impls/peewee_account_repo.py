@@ -16,6 +16,7 @@ from pack_db.impls.compiled_query import Row, parameter
 from pack_db.impls.database_connection import DatabaseConnection
 from pack_db.impls.models import AccountModel as A
 from pack_db.impls.peewee_ledger import PeeweeLedger
+from pack_db.impls.storage_errors import ConstraintViolated
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import (
     Account,
@@ -175,7 +176,7 @@ class PeeweeAccountRepo(AccountRepo):
                     status=status,
                     updated_at=int(time.time()),
                 )
-            except peewee.IntegrityError as exc:
+            except ConstraintViolated as exc:
                 # The address is the only thing here that can clash with another row.
                 raise _email_taken() from exc
             return _one(rows, account_id)

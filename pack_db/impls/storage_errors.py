@@ -4,14 +4,21 @@ import peewee
 from pack_db.errors import StorageBusy, StorageCorrupt, StorageError, StorageFull
 
 
-def storage_error(exc: BaseException | None) -> StorageError | None:
-    """What a failure of the database means to a caller; None for one that is our own mistake.
+class ConstraintViolated(Exception):
+    """A row would break a constraint of its table; the repository knows what that means."""
+
+
+def translated(exc: Exception) -> Exception:
+    """What a failure of the driver means to those above; a mistake of our own stays itself.
 
     Peewee keeps the driver's exception as the context of its own.
     """
-    while isinstance(exc, peewee.PeeweeException):
-        exc = exc.__cause__ or exc.__context__
-    match exc:
+    cause: BaseException | None = exc
+    while isinstance(cause, peewee.PeeweeException):
+        cause = cause.__cause__ or cause.__context__
+    match cause:
+        case apsw.ConstraintError():
+            return ConstraintViolated(str(cause))
         case apsw.BusyError() | apsw.LockedError():
             return StorageBusy("another program holds the database's lock; try again")
         case apsw.FullError():
@@ -19,5 +26,5 @@ def storage_error(exc: BaseException | None) -> StorageError | None:
         case apsw.CorruptError() | apsw.NotADBError():
             return StorageCorrupt("the database is damaged; restore a backup")
         case apsw.IOError() | apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.NoMemError():
-            return StorageError(f"the database failed: {exc}; see the log of its daemon")
-    return None
+            return StorageError(f"the database failed: {cause}; see the log of its daemon")
+    return exc

@@ -201,8 +201,9 @@ def _pack(value: Any) -> bytes:
 
 
 def _array_header(length: int) -> bytes:
-    header: bytes = msgpack.Packer().pack_array_header(length)
-    return header
+    if length < 16:
+        return bytes((0x90 | length,))
+    return b"\xdc" + length.to_bytes(2)
 
 
 _REQUEST_HEADER = _array_header(5) + _pack(VERSION)

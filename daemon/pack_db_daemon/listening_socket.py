@@ -1,8 +1,12 @@
 import errno
+import fcntl
 import grp
 import os
 import socket
 import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,14 +39,16 @@ class ListeningSocket:
         directory = self.path.parent
         try:
             _make_safe(directory)
-            _remove_dead_socket(self.path)
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                self._bind(config.socket_mode, _group_id(config.socket_group))
-                self._socket.listen(_BACKLOG)
-            except BaseException:
-                self._socket.close()
-                raise
+            group_id = _group_id(config.socket_group)
+            with _one_at_a_time(self.path):
+                _remove_dead_socket(self.path)
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                try:
+                    self._bind(config.socket_mode, group_id)
+                    self._socket.listen(_BACKLOG)
+                except BaseException:
+                    self._socket.close()
+                    raise
         except OSError as exc:
             raise ConfigurationError(
                 f"{ConfigKeys.ZMQ_SOCKET_PATH}: cannot listen at {self.path}: {exc.strerror}"
@@ -93,6 +99,18 @@ def _make_safe(directory: Path) -> None:
         )
 
 
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    # Of two daemons that both found a dead socket, the slower one would remove the other's
+    # new one. The file stays: removing it would let two processes lock two files.
+    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
 def _remove_dead_socket(path: Path) -> None:
     try:
         status = path.lstat()
@@ -103,10 +121,21 @@ def _remove_dead_socket(path: Path) -> None:
     if status.st_uid != os.geteuid():
         raise SocketInUse(f"{path} belongs to user {status.st_uid}; use another path")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        refused = probe.connect_ex(str(path)) == errno.ECONNREFUSED
-    if not refused:
-        raise SocketInUse(f"another process listens at {path}; stop it, or use another path")
+        probe.setblocking(False)  # a stopped daemon with a full backlog lets nobody in
+        if probe.connect_ex(str(path)) != errno.ECONNREFUSED:
+            raise SocketInUse(f"{_listener(probe)} listens at {path}; stop it, or use another path")
     path.unlink()
+
+
+def _listener(probe: socket.socket) -> str:
+    """Who listens at the other end, in words."""
+    credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid, _, _ = struct.unpack("3i", credentials)
+    try:
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return "another process"
+    return f"process {pid} ({name})"
 
 
 def _group_id(name: str | None) -> int | None:

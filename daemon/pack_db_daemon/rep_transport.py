@@ -14,6 +14,7 @@ _LINGER_MS = 200
 _TRIES = 50
 _TICK_S = 1.0
 _BUSY_TICK_S = 0.02
+_SIGNALS_AT_ONCE = 512
 _NOBODY = -1  # no process has this uid
 
 
@@ -24,8 +25,8 @@ class RepTransport:
         listening_fd: a listening unix socket; it stays the caller's.
         path: its path.
         max_message_bytes: a peer that sends more is disconnected.
-        housekeeping: called about once a second, between messages; at once again, after the
-            messages that wait, if it returns True.
+        housekeeping: called about once a second and after a signal, between messages; at once
+            again, after the messages that wait, if it returns True.
     """
 
     def __init__(
@@ -53,12 +54,16 @@ class RepTransport:
     def serve(self, wakeup_fd: int, stopped: Callable[[], bool]) -> None:
         """Answer messages until `stopped`, which is asked again whenever `wakeup_fd` is readable.
 
-        The message in hand is finished and answered first.
+        The message in hand is finished and answered first. What is in `wakeup_fd`, which must
+        not block, is thrown away.
         """
         next_tick = 0.0
         while not stopped():
             patience_ms = max(0, int(1000 * (next_tick - time.monotonic())))
-            zmq.zmq_poll([(self._socket, zmq.POLLIN), (wakeup_fd, zmq.POLLIN)], patience_ms)
+            ready = zmq.zmq_poll([(self._socket, zmq.POLLIN), (wakeup_fd, zmq.POLLIN)], patience_ms)
+            if (wakeup_fd, zmq.POLLIN) in ready:
+                os.read(wakeup_fd, _SIGNALS_AT_ONCE)
+                next_tick = 0.0
             tries = 0
             while tries < _TRIES and time.monotonic() < next_tick and not stopped():
                 tries = 0 if self._answer_one() else tries + 1

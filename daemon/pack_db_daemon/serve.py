@@ -2,11 +2,15 @@
 
 import logging
 import os
+from contextlib import closing
 
 import pack_db
+from pack_db.config import Config, ConfigKeys
+from pack_db.errors import ConfigurationError, PackDbError
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.services import SERVICES
 from pack_db_client.protocol.daemon_service import DAEMON_SERVICE, DaemonService
+from pack_db_daemon.adopted_socket import AdoptedSocket
 from pack_db_daemon.call_statistics import CallStatistics
 from pack_db_daemon.dispatcher import Dispatcher
 from pack_db_daemon.exactly_once import ExactlyOnce
@@ -14,6 +18,7 @@ from pack_db_daemon.listening_socket import ListeningSocket
 from pack_db_daemon.local_daemon_service import LocalDaemonService
 from pack_db_daemon.method_table import MethodTable
 from pack_db_daemon.rep_transport import RepTransport
+from pack_db_daemon.service_manager import ServiceManager
 from pack_db_daemon.stop_signals import StopSignals
 
 _log = logging.getLogger(__name__)
@@ -25,45 +30,82 @@ def serve(factory: ServiceFactory) -> None:
     Raises:
         PackDbError: it cannot start; the message says why.
     """
-    with StopSignals() as stop:
-        config = factory.get_config()
-        database = factory.get_database_connection()  # locked from here on
-        for name in database.run_migrations():
-            _log.info("applied migration %s", name)
-        exactly_once = ExactlyOnce(database, factory.get_reply_journal())
-        statistics = CallStatistics()
-        with ListeningSocket(config) as listening:
-            transport = RepTransport(
-                listening.fileno(),
-                str(listening.path),
-                Dispatcher(
-                    MethodTable(
-                        {**SERVICES, DAEMON_SERVICE: DaemonService},
-                        {
-                            **factory.get_services(),
-                            DAEMON_SERVICE: LocalDaemonService(
-                                database, statistics, listening.path
-                            ),
-                        },
-                    ),
-                    database,
-                    exactly_once,
-                    statistics,
-                    config.max_message_bytes,
-                ),
-                config.max_message_bytes,
-                lambda: _forget_expired(exactly_once),
-            )
-            _log.info(
-                "pack-db %s, process %d, serves %s at %s",
-                pack_db.__version__,
-                os.getpid(),
-                database.path,
-                listening.path,
-            )
-            transport.serve(stop.wakeup_fd, lambda: stop.received)
-            transport.close()
+    manager = ServiceManager(os.environ)
+    try:
+        # First of all: a descriptor that was announced and is not there would be taken by the
+        # next file that is opened.
+        adopted = _adopted_socket(manager, factory.get_config())
+        with StopSignals() as signals:
+            _serve(factory, manager, signals, adopted)
+    except PackDbError as error:
+        manager.failed(str(error))
+        raise
     _log.info("stopped")
+
+
+def _adopted_socket(manager: ServiceManager, config: Config) -> AdoptedSocket | None:
+    fds = manager.inherited_fds()
+    return AdoptedSocket(fds, config) if fds else None
+
+
+def _serve(
+    factory: ServiceFactory,
+    manager: ServiceManager,
+    signals: StopSignals,
+    adopted: AdoptedSocket | None,
+) -> None:
+    config = factory.get_config()
+    database = factory.get_database_connection()  # locked from here on
+    for name in database.run_migrations():
+        _log.info("applied migration %s", name)
+    exactly_once = ExactlyOnce(database, factory.get_reply_journal())
+    statistics = CallStatistics()
+    with adopted or ListeningSocket(config) as listening:
+        status = f"pack-db {pack_db.__version__} serves {database.path} at {listening.path}"
+
+        def keep_house() -> bool:
+            manager.alive()
+            if signals.take_reload_request():
+                manager.reloading()
+                _reload(config)
+                manager.ready(status)
+            return _forget_expired(exactly_once)
+
+        services = {
+            **factory.get_services(),
+            DAEMON_SERVICE: LocalDaemonService(database, statistics, listening.path),
+        }
+        transport = RepTransport(
+            listening.fileno(),
+            str(listening.path),
+            Dispatcher(
+                MethodTable({**SERVICES, DAEMON_SERVICE: DaemonService}, services),
+                database,
+                exactly_once,
+                statistics,
+                config.max_message_bytes,
+            ),
+            config.max_message_bytes,
+            keep_house,
+        )
+        with closing(transport):
+            _log.info("process %d: %s", os.getpid(), status)
+            manager.ready(status)
+            transport.serve(signals.wakeup_fd, lambda: signals.received)
+            manager.stopping()
+
+
+def _reload(running: Config) -> None:
+    try:
+        fresh = Config()
+    except ConfigurationError as error:
+        _log.error("nothing was re-read: %s", error)
+        return
+    logging.getLogger().setLevel(fresh.log_level)
+    for key in ConfigKeys:
+        if key is not ConfigKeys.LOG_LEVEL and fresh.get(key, "") != running.get(key, ""):
+            _log.warning("%s has changed; it takes effect when the daemon is restarted", key)
+    _log.info("re-read the log level: %s", fresh.log_level)
 
 
 def _forget_expired(exactly_once: ExactlyOnce) -> bool:

@@ -3,23 +3,26 @@ import signal
 from types import FrameType, TracebackType
 from typing import Self
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
 
 class StopSignals:
-    """While entered, SIGTERM and SIGINT set `received` and make `wakeup_fd` readable.
+    """From entering on, SIGTERM and SIGINT set `received`, and SIGHUP asks for a reload.
 
-    A handler alone would not do: Python restarts system calls that a signal interrupts
-    (PEP 475), so the loop would sleep on.
+    Inside the block they make `wakeup_fd` readable, too. A handler alone would not do: Python
+    restarts system calls that a signal interrupts (PEP 475), so the loop would sleep on.
     """
 
     def __init__(self) -> None:
         self.received = False
+        self._reload_requested = False
 
     def __enter__(self) -> Self:
         self.wakeup_fd, self._written_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._old_wakeup_fd = signal.set_wakeup_fd(self._written_fd, warn_on_full_buffer=False)
-        self._old_handlers = {number: signal.signal(number, self._stop) for number in _SIGNALS}
+        # The handlers stay after the block: a second SIGTERM must not end the process while
+        # it writes the WAL back.
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGHUP, self._reload)
         return self
 
     def __exit__(
@@ -29,10 +32,16 @@ class StopSignals:
         traceback: TracebackType | None,
     ) -> None:
         signal.set_wakeup_fd(self._old_wakeup_fd)
-        for number, handler in self._old_handlers.items():
-            signal.signal(number, handler)
         os.close(self.wakeup_fd)
         os.close(self._written_fd)
 
+    def take_reload_request(self) -> bool:
+        """Whether a SIGHUP came since this was asked last."""
+        requested, self._reload_requested = self._reload_requested, False
+        return requested
+
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.received = True
+
+    def _reload(self, number: int, frame: FrameType | None) -> None:
+        self._reload_requested = True

@@ -1,0 +1,80 @@
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pack_db.config import Config, ConfigKeys
+from pack_db.errors import ConfigurationError
+
+
+class AdoptedSocket:
+    """The listening unix socket that the service manager made, and keeps when this one ends.
+
+    It is checked here, since libzmq takes any descriptor and aborts the process later.
+
+    Args:
+        fds: the inherited descriptors; there must be one.
+
+    Raises:
+        ConfigurationError: it is not a listening stream socket at the configured path.
+    """
+
+    def __init__(self, fds: Sequence[int], config: Config) -> None:
+        self.path: Path = config.socket_path
+        if len(fds) != 1:
+            raise ConfigurationError(
+                f"the service manager passed {len(fds)} descriptors; "
+                "pack-db takes one: leave one ListenStream= in its .socket unit"
+            )
+        try:
+            self._socket = socket.socket(fileno=fds[0])
+        except OSError as exc:
+            raise _refused(fds[0], f"is no socket: {exc.strerror}") from exc
+        try:
+            self._check(fds[0])
+        except BaseException:
+            self._socket.close()
+            raise
+        os.set_inheritable(fds[0], False)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Give the socket back: who connects from now on waits for the next daemon."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check(self, fd: int) -> None:
+        if self._socket.family != socket.AF_UNIX:
+            raise _refused(fd, "is no unix socket")
+        if self._socket.type != socket.SOCK_STREAM:
+            raise _refused(fd, "is no stream socket")
+        if not self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise _refused(fd, "does not listen")
+        # A path comes as text, a name of the abstract namespace as bytes.
+        address = os.fsdecode(self._socket.getsockname())
+        if address != str(self.path):
+            raise ConfigurationError(
+                f"the service manager passed a socket at {address!r}, but clients look for "
+                f"{self.path}; make ListenStream= and {ConfigKeys.ZMQ_SOCKET_PATH} the same"
+            )
+
+
+def _refused(fd: int, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"descriptor {fd} from the service manager {reason}; "
+        "pass a unix socket by ListenStream= in a .socket unit"
+    )

@@ -1,0 +1,40 @@
+"""A daemon that stays in `consume_tokens` until told to go on.
+
+It makes the file `entered` beside the database, and waits for the file `go` there.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+
+from pack_db.impls.peewee_ledger import PeeweeLedger
+from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
+from pack_db.impls.service_factory import ServiceFactory
+from pack_db.interfaces.entities.token import TokenBalance
+from pack_db_daemon.serve import serve
+
+
+class WaitingTokenRepo(PeeweeTokenRepo):
+    def consume_tokens(
+        self, account_id: str, amount: int, *, allow_overdraft: bool = False
+    ) -> TokenBalance:
+        balance = super().consume_tokens(account_id, amount, allow_overdraft=allow_overdraft)
+        self._database.path.with_name("entered").touch()
+        while not self._database.path.with_name("go").exists():
+            time.sleep(0.01)
+        return balance
+
+
+class WaitingFactory(ServiceFactory):
+    def get_services(self) -> Mapping[str, object]:
+        database = self.get_database_connection()
+        tokens = WaitingTokenRepo(database, PeeweeLedger(database))
+        return {**super().get_services(), "tokens": tokens}
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    try:
+        serve(WaitingFactory.get_instance())
+    finally:
+        ServiceFactory.reset()

@@ -19,7 +19,7 @@ from pack_db_daemon.local_daemon_service import LocalDaemonService
 from pack_db_daemon.method_table import MethodTable
 from pack_db_daemon.rep_transport import RepTransport
 from pack_db_daemon.service_manager import ServiceManager
-from pack_db_daemon.stop_signals import StopSignals
+from pack_db_daemon.process_signals import ProcessSignals
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def serve(factory: ServiceFactory) -> None:
         # First of all: a descriptor that was announced and is not there would be taken by the
         # next file that is opened.
         adopted = _adopted_socket(manager, factory.get_config())
-        with StopSignals() as signals:
+        with ProcessSignals() as signals:
             _serve(factory, manager, signals, adopted)
     except PackDbError as error:
         manager.failed(str(error))
@@ -51,7 +51,7 @@ def _adopted_socket(manager: ServiceManager, config: Config) -> AdoptedSocket | 
 def _serve(
     factory: ServiceFactory,
     manager: ServiceManager,
-    signals: StopSignals,
+    signals: ProcessSignals,
     adopted: AdoptedSocket | None,
 ) -> None:
     config = factory.get_config()
@@ -91,7 +91,7 @@ def _serve(
         with closing(transport):
             _log.info("process %d: %s", os.getpid(), status)
             manager.ready(status)
-            transport.serve(signals.wakeup_fd, lambda: signals.received)
+            transport.serve(signals.wakeup_fd, lambda: signals.stop_requested)
             manager.stopping()
 
 

@@ -44,10 +44,12 @@ class FileLock:
         """Who holds the lock, in words."""
         try:
             pid = int(self._path.read_text())
-            name = Path(f"/proc/{pid}/comm").read_text().strip()
         except (OSError, ValueError):
             return "another process"
-        return f"process {pid} ({name})"
+        try:
+            return f"process {pid} ({Path(f'/proc/{pid}/comm').read_text().strip()})"
+        except OSError:
+            return f"process {pid}"  # another user's, where systemd's ProtectProc= hides it
 
     def release(self) -> None:
         if self._fd is not None:

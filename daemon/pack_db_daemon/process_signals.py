@@ -4,15 +4,15 @@ from types import FrameType, TracebackType
 from typing import Self
 
 
-class StopSignals:
-    """From entering on, SIGTERM and SIGINT set `received`, and SIGHUP asks for a reload.
+class ProcessSignals:
+    """From entering on, SIGTERM and SIGINT set `stop_requested`, and SIGHUP asks for a reload.
 
     Inside the block they make `wakeup_fd` readable, too. A handler alone would not do: Python
     restarts system calls that a signal interrupts (PEP 475), so the loop would sleep on.
     """
 
     def __init__(self) -> None:
-        self.received = False
+        self.stop_requested = False
         self._reload_requested = False
 
     def __enter__(self) -> Self:
@@ -41,7 +41,7 @@ class StopSignals:
         return requested
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.received = True
+        self.stop_requested = True
 
     def _reload(self, number: int, frame: FrameType | None) -> None:
         self._reload_requested = True

@@ -27,15 +27,15 @@ class DaemonProcess:
         command: list[str] | None = None,
     ) -> None:
         self.directory = directory
-        self.socket_path = directory / "s"
-        self.database_path = directory / "pack.db"
         self.log_path = directory / "log"
         self.environment = {
             "PATH": os.environ["PATH"],
-            "DB_PATH": str(self.database_path),
-            "ZMQ_SOCKET_PATH": str(self.socket_path),
+            "DB_PATH": str(directory / "pack.db"),
+            "ZMQ_SOCKET_PATH": str(directory / "s"),
             **(settings or {}),
         }
+        self.socket_path = Path(self.environment["ZMQ_SOCKET_PATH"])
+        self.database_path = Path(self.environment["DB_PATH"])
         self._command = command or [sys.executable, "-m", "pack_db_daemon", "serve"]
         self._process: subprocess.Popen[bytes] | None = None
 

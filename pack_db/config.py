@@ -1,4 +1,3 @@
-import logging
 import os
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -73,10 +72,6 @@ class Config:
         return value
 
     @property
-    def log_level_number(self) -> int:
-        return logging.getLevelNamesMapping()[self.log_level]
-
-    @property
     def client_socket_path(self) -> Path:
         """Where a client looks: as the daemon, but a user without a daemon of their own
         reaches the system's."""
@@ -117,7 +112,10 @@ class Config:
         path = Path(text)
         if "\0" in text or not (path.is_absolute() or text.startswith("~")):
             raise ConfigurationError(f"{key}: must be an absolute path, not {text!r}")
-        return path.expanduser()
+        try:
+            return path.expanduser()
+        except RuntimeError as exc:
+            raise ConfigurationError(f"{key}: there is no home directory for {text!r}") from exc
 
     def _choice(self, key: ConfigKeys, choices: tuple[str, ...]) -> str:
         text = self.get(key).upper()
@@ -127,7 +125,9 @@ class Config:
 
     def _integer(self, key: ConfigKeys, least: int, most: int) -> int:
         text = self.get(key)
-        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        # Python refuses to make a number of thousands of digits.
+        readable = text.isascii() and text.isdigit() and len(text) < 20
+        if not readable or not least <= int(text) <= most:
             raise ConfigurationError(
                 f"{key}: must be a whole number from {least} to {most}, not {text!r}"
             )

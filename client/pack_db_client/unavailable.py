@@ -22,7 +22,7 @@ def why_unavailable(path: Path) -> Unavailable | None:
             return None  # the queue of those who wait for the daemon is full
         except OSError as exc:
             return NoDaemon(
-                f"no daemon listens at {path} ({exc.strerror}); start one with 'pack-db serve', "
-                "or set ZMQ_SOCKET_PATH to where it listens"
+                f"no daemon listens at {path} ({exc.strerror or exc}); "
+                "start one with 'pack-db serve', or set ZMQ_SOCKET_PATH to where it listens"
             )
     return None

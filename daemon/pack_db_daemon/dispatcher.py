@@ -105,6 +105,11 @@ class Dispatcher:
             result = self._result(method, arguments, room)
             room -= len(result)
             results.append(result)
+        if room < 0:
+            # Errors need room too; together they took more than there was.
+            raise ReplyTooLarge(
+                "the message's results would not fit in one reply; send fewer calls"
+            )
         return encode_reply(sequence, results)
 
     def _result(self, method: ServedMethod | None, arguments: Arguments, room: int) -> bytes:

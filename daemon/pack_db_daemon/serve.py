@@ -17,9 +17,9 @@ from pack_db_daemon.exactly_once import ExactlyOnce
 from pack_db_daemon.listening_socket import ListeningSocket
 from pack_db_daemon.local_daemon_service import LocalDaemonService
 from pack_db_daemon.method_table import MethodTable
+from pack_db_daemon.process_signals import ProcessSignals
 from pack_db_daemon.rep_transport import RepTransport
 from pack_db_daemon.service_manager import ServiceManager
-from pack_db_daemon.process_signals import ProcessSignals
 
 _log = logging.getLogger(__name__)
 

@@ -60,6 +60,7 @@ class DatabaseConnection(Database):
                 },
                 timeout=_BUSY_TIMEOUT_S,
                 lock_type="IMMEDIATE",  # a read that turns write would fail without waiting
+                autoconnect=False,  # else a call after `close` would open it without the lock
                 thread_safe=False,  # else Peewee opens a connection for each thread
             )
             with self._translated():
@@ -93,7 +94,7 @@ class DatabaseConnection(Database):
             try:
                 # Peewee's execute_sql would do the same in three times the time.
                 rows: list[Row] = self._database.cursor().execute(sql, values).fetchall()
-            except apsw.Error as exc:
+            except (peewee.InterfaceError, apsw.Error) as exc:
                 raise translated(exc) from exc
             return rows
 

@@ -78,6 +78,7 @@ class PeeweeAccountRepo(AccountRepo):
         self._delete = database.compile(A.delete().where(by_id).returning(A.id))
 
     def create_account(self, account: CreateAccountInput) -> Account:
+        validation.entity(account, CreateAccountInput, "account")
         email = validation.email(account.email)
         plan_name = validation.plan_name(account.plan_name)
         if account.token_remaining is None:
@@ -137,6 +138,7 @@ class PeeweeAccountRepo(AccountRepo):
         return _account(rows[0])
 
     def authenticate(self, api_key: str) -> Account:
+        validation.text(api_key, "api_key")
         rows = (
             self._select_by_key(api_key_hash=keys.digest(api_key))
             if keys.is_well_formed(api_key)
@@ -161,6 +163,7 @@ class PeeweeAccountRepo(AccountRepo):
             return _one(rows, account_id, api_key)
 
     def update_account(self, account_id: str, changes: UpdateAccountInput) -> Account:
+        validation.entity(changes, UpdateAccountInput, "changes")
         email = None if changes.email is None else validation.email(changes.email)
         plan_name = None if changes.plan_name is None else validation.plan_name(changes.plan_name)
         status = None if changes.status is None else validation.status(changes.status)

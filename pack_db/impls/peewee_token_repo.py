@@ -50,7 +50,10 @@ class PeeweeTokenRepo(TokenRepo):
             )
         )
         self._overdraw = database.compile(
-            take.where(by_id, A.topup_remaining - amount >= -validation.MAX_TOKENS)
+            take.where(
+                by_id,
+                A.token_remaining + A.topup_remaining - amount >= -validation.MAX_TOKENS,
+            )
         )
         self._top_up = database.compile(
             A.update({A.topup_remaining: A.topup_remaining + amount, **next_entry})
@@ -101,7 +104,8 @@ class PeeweeTokenRepo(TokenRepo):
         if token_remaining is not None:
             validation.tokens(token_remaining, "token_remaining")
         now = int(time.time())
-        with self._database.transaction():
+        # The savepoint undoes the new entry number for a caller whose own transaction goes on.
+        with self._database.transaction(), self._database.savepoint():
             rows = self._begin_entry(id=account_id, now=now)
             if not rows:
                 raise _not_found(account_id)
@@ -118,12 +122,10 @@ class PeeweeTokenRepo(TokenRepo):
             )
 
     def list_entries(self, account_id: str, after: int = 0, limit: int = 100) -> list[LedgerEntry]:
+        after = validation.entry_number(after, "after")
+        limit = validation.page_limit(limit)
         self._account(account_id)
-        return self._ledger.page(
-            account_id,
-            validation.entry_number(after, "after"),
-            validation.page_limit(limit),
-        )
+        return self._ledger.page(account_id, after, limit)
 
     def _account(self, account_id: str) -> Row:
         rows = self._select(id=validation.account_id(account_id))

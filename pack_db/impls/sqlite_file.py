@@ -69,7 +69,11 @@ def _check(path: Path) -> None:
     try:
         # Opened through SQLite and only to read: closing a plain file handle of a database
         # would drop the locks SQLite holds on it (sqlite.org/howtocorrupt.html, 2.2).
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        # Immutable, or SQLite would put a -wal and a -shm beside somebody else's file.
+        connection = apsw.Connection(
+            f"{path.as_uri()}?immutable=1",
+            flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
+        )
         try:
             application_id = connection.pragma("application_id")
         finally:

@@ -16,6 +16,8 @@ def translated(exc: Exception) -> Exception:
     cause: BaseException | None = exc
     while isinstance(cause, peewee.PeeweeException):
         cause = cause.__cause__ or cause.__context__
+    if isinstance(exc, peewee.InterfaceError) and cause is None:
+        return StorageError("the database was closed; open it anew")
     match cause:
         case apsw.ConstraintError():
             return ConstraintViolated(str(cause))

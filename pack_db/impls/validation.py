@@ -16,6 +16,17 @@ _MAX_PLAN_NAME = 64  # characters
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.ASCII)
 
 
+def entity(value: object, kind: type, name: str) -> None:
+    if type(value) is not kind:
+        raise InvalidInput(f"{name} must be a {kind.__name__}")
+
+
+def text(value: str, name: str) -> str:
+    if type(value) is not str or not _is_unicode(value):
+        raise InvalidInput(f"{name} must be text")
+    return value
+
+
 def account_id(value: str, name: str = "account_id") -> str:
     if type(value) is not str or not _UUID.fullmatch(value):
         raise InvalidInput(f"{name} must be an account's id, a UUID in lower case")
@@ -71,6 +82,14 @@ def _integer_between(value: int, name: str, least: int, most: int) -> int:
     if not _is_integer(value) or not least <= value <= most:
         raise InvalidInput(f"{name} must be a whole number from {least} to {most}")
     return value
+
+
+def _is_unicode(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_integer(value: object) -> bool:

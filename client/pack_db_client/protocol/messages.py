@@ -132,7 +132,7 @@ def decode_reply(data: bytes) -> tuple[int, list[Any]]:
     """
     try:
         version, sequence, results = msgpack.unpackb(data)
-    except ValueError as exc:
+    except (TypeError, ValueError) as exc:
         raise BadRequest("the daemon's reply is not of this protocol") from exc
     if version != VERSION:
         raise UnsupportedVersion(f"the daemon speaks version {version}, this client {VERSION}")
@@ -157,7 +157,8 @@ def _unpack_untrusted(data: bytes) -> Any:
             object_pairs_hook=_object,
             max_array_len=_MAX_ITEMS,
             max_map_len=_MAX_ITEMS,
-            max_ext_len=0,  # no extension type is in the protocol
+            max_ext_len=0,
+            ext_hook=_no_extension,
         )
     except (ValueError, TypeError, OverflowError, RecursionError) as exc:
         raise Refusal(0, BadRequest("a request is one frame of well-formed msgpack")) from exc
@@ -169,6 +170,10 @@ def _object(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs) or not all(type(key) is str for key in result):
         raise ValueError("a map's keys are text, each used once")
     return result
+
+
+def _no_extension(code: int, data: bytes) -> Any:
+    raise ValueError("no extension type is in the protocol")
 
 
 def _readable_sequence(fields: Any) -> int:

@@ -37,6 +37,9 @@ class Method:
         self.result_type = hints["return"]
         self._positional = tuple(p.name for p in parameters if p.kind is _POSITIONAL)
         self._keywords = tuple(p.name for p in parameters if p.kind is _KEYWORD)
+        self._keywords_have_defaults = all(
+            p.default is not p.empty for p in parameters if p.kind is _KEYWORD
+        )
         self._takes = ", ".join(p.name for p in parameters) or "no arguments"
         self._hints = hints
 
@@ -46,7 +49,7 @@ class Method:
         Raises:
             TypeError: the call does not fit the signature, as for any Python function.
         """
-        if not kwargs and len(args) == len(self._positional):
+        if not kwargs and len(args) == len(self._positional) and self._keywords_have_defaults:
             return args
         return self.signature.bind(*args, **kwargs).arguments
 

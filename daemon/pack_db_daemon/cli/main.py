@@ -1,23 +1,52 @@
+import io
 import sys
 
 import click
 
-from pack_db.errors import PackDbError
+import pack_db
+from pack_db_daemon.cli.accounts import accounts
+from pack_db_daemon.cli.call import call
+from pack_db_daemon.cli.failure import EXIT_CODES_AND_OUTPUT, INTERRUPTED
+from pack_db_daemon.cli.migrate import migrate
 from pack_db_daemon.cli.serve import serve
+from pack_db_daemon.cli.status import status
+from pack_db_daemon.cli.tokens import tokens
 
 
-@click.group()
+@click.group(
+    epilog=EXIT_CODES_AND_OUTPUT,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(pack_db.__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    """Share a SQLite database between the processes of this host."""
+    """Share a SQLite database between the processes of this host.
+
+    One process runs 'pack-db serve'; all other commands but 'migrate' call it through its
+    socket.
+
+    \b
+    Examples:
+      pack-db serve
+      pack-db status
+      pack-db accounts create user@example.com --plan Pro
+      pack-db tokens consume user@example.com 120
+      pack-db call tokens.get_balance account_id=01932c07-9d3e-7c55-8a2f-3f5d0c9b1e42
+    """
 
 
-cli.add_command(serve)
+for command in (serve, status, call, accounts, tokens, migrate):
+    cli.add_command(command)
 
 
 def main() -> None:
     """Run the command line; every expected error is one line on stderr and an exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal without Unicode shows "?" for what it cannot show.
+        sys.stdout.reconfigure(errors="replace")
     try:
-        cli()
-    except PackDbError as error:
-        click.echo(f"pack-db: {error}", err=True)
-        sys.exit(1)
+        sys.exit(cli.main(prog_name="pack-db", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(INTERRUPTED)

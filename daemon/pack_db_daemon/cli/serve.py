@@ -1,23 +1,51 @@
 import logging
+import os
 import sys
 
 import click
 
+from pack_db_daemon.cli.failure import failures_shown
+
 
 @click.command()
 def serve() -> None:
-    """Own the database and answer calls until SIGTERM or SIGINT."""
+    """Own the database and answer calls until SIGTERM or SIGINT.
+
+    Settings come from the environment and a .env file in the working directory; .env.example
+    explains them. Both paths have defaults, which the other commands know too.
+
+    \b
+    Examples:
+      pack-db serve
+      DB_PATH=/srv/app/pack.db ZMQ_SOCKET_PATH=/run/app/pack-db.sock pack-db serve
+    """
     # Imported here: the commands that only call the daemon start faster without Peewee.
     from pack_db.impls.service_factory import ServiceFactory
     from pack_db_daemon.serve import serve as serve_until_stopped
 
-    factory = ServiceFactory.get_instance()
-    try:
-        logging.basicConfig(
-            stream=sys.stderr,
-            level=factory.get_config().log_level,
-            format="%(levelname)s %(name)s: %(message)s",
-        )
-        serve_until_stopped(factory)
-    finally:
-        ServiceFactory.reset()
+    with failures_shown():
+        factory = ServiceFactory.get_instance()
+        try:
+            _log_to_stderr(factory.get_config().log_level)
+            serve_until_stopped(factory)
+        finally:
+            ServiceFactory.reset()
+
+
+def _log_to_stderr(level: str) -> None:
+    time = "" if _stderr_is_the_journal() else "%(asctime)s "
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=level,
+        format=f"{time}%(levelname)s %(name)s: %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S%z",
+    )
+    # Peewee would log every statement with its values, and each migration a second time.
+    logging.getLogger("peewee").setLevel(logging.WARNING)
+
+
+def _stderr_is_the_journal() -> bool:
+    # The variable alone is not enough: what systemd starts hands it on to its children,
+    # whose stderr may be something else (systemd.exec(5), $JOURNAL_STREAM).
+    stderr = os.fstat(sys.stderr.fileno())
+    return os.environ.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"

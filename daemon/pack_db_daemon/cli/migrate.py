@@ -1,0 +1,68 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from pack_db.config import Config
+from pack_db_daemon.cli.output import Output, with_output
+
+_COLUMNS = ("name", "state")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    name: str
+    state: str  # "applied" or "pending"
+
+
+@click.group()
+def migrate() -> None:
+    """Look at the database's schema, or upgrade it.
+
+    'pack-db serve' applies what is pending when it starts, so this is needed only to see
+    beforehand what it would do, or to do it at another time. It works on the file DB_PATH.
+    """
+
+
+@migrate.command()
+@with_output
+def status(out: Output) -> None:
+    """Show which migrations are applied; only reads, also beside a running daemon.
+
+    \b
+    Examples:
+      pack-db migrate status
+      pack-db migrate status --json | jq -r '.[] | select(.state == "pending").name'
+    """
+    out.rows([_migrations(Config().database_path)], _COLUMNS)
+
+
+@migrate.command()
+@with_output
+def up(out: Output) -> None:
+    """Apply what is pending, each migration in a transaction; no daemon may be running.
+
+    \b
+    Examples:
+      pack-db migrate up
+      DB_PATH=/srv/copy.db pack-db migrate up
+    """
+    from pack_db.impls.service_factory import ServiceFactory
+
+    try:
+        names = ServiceFactory.get_instance().get_database_connection().run_migrations()
+    finally:
+        ServiceFactory.reset()
+    out.rows([[Migration(name=name, state="applied") for name in names]], _COLUMNS)
+    if not names:
+        out.note("The schema is the newest already.")
+
+
+def _migrations(path: Path) -> list[Migration]:
+    from pack_db.impls.schema_status import applied_and_pending
+
+    applied, pending = applied_and_pending(path)
+    return [
+        *(Migration(name=name, state="applied") for name in applied),
+        *(Migration(name=name, state="pending") for name in pending),
+    ]

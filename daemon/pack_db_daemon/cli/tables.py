@@ -1,0 +1,114 @@
+"""Dataclasses as tables. A field is shown by its name, whose ending says its unit."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from pack_db.interfaces.entities.account import AccountStatus
+
+_WIDTH = 10_000  # characters, so that no id is ever cut or broken: ids are there to be copied
+
+
+def print_record(entity: Any) -> None:
+    """One line for each field, those of its parts among them; then a table for each list."""
+    lines = Table.grid(padding=(0, 3, 0, 0))
+    lines.add_column(style="bold")
+    lines.add_column()
+    lists: list[Sequence[Any]] = []
+    for name, value in _leaves(entity):
+        if isinstance(value, list):
+            lists.append(value)
+        else:
+            lines.add_row(_label(name), _text(name, value))
+    _print(lines)
+    for rows in lists:
+        if rows:
+            _print("")
+            print_rows(rows, [field.name for field in fields(rows[0])])
+
+
+def print_rows(rows: Sequence[Any], columns: Sequence[str]) -> None:
+    """One line for each row, below the names of `columns`."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in columns:
+        justify: Literal["left", "right"] = "left" if _is_text(name, rows[0]) else "right"
+        table.add_column(_label(name), justify=justify)
+    for row in rows:
+        table.add_row(*(_text(name, getattr(row, name)) for name in columns))
+    _print(table)
+
+
+def _print(renderable: Table | str) -> None:
+    # What a user stored must not be taken for markup.
+    console = Console(width=_WIDTH, markup=False, emoji=False, highlight=False)
+    with console.capture() as captured:
+        console.print(renderable)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def _leaves(entity: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for field in fields(entity):
+        name, value = prefix + field.name, getattr(entity, field.name)
+        if is_dataclass(value):
+            yield from _leaves(value, f"{name}_")
+        else:
+            yield name, value
+
+
+def _is_text(name: str, row: Any) -> bool:
+    return isinstance(getattr(row, name), str) or name == "status" or name.endswith("_at")
+
+
+def _label(name: str) -> str:
+    stem, _, unit = name.rpartition("_")
+    return (stem if unit in _UNITS and unit != "at" else name).replace("_", " ")
+
+
+def _text(name: str, value: Any) -> str:
+    if name == "status":
+        return AccountStatus(value).name.lower()
+    in_words = _UNITS.get(name.rpartition("_")[2], str)
+    return in_words(value)
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _duration(seconds: int) -> str:
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    while len(parts) > 1 and not parts[0][0]:
+        parts.pop(0)
+    return " ".join(f"{number} {unit}" for number, unit in parts[:2])
+
+
+def _size(size_bytes: int) -> str:
+    size = float(size_bytes)
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"
+
+
+def _microseconds(microseconds: float) -> str:
+    if microseconds < 1000:
+        return f"{microseconds:.0f} µs"
+    return f"{microseconds / 1000:.1f} ms"
+
+
+_UNITS: dict[str, Callable[[Any], str]] = {
+    "at": _time,
+    "s": _duration,
+    "bytes": _size,
+    "us": _microseconds,
+}

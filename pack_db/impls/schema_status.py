@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import apsw
+import peewee
+from playhouse.apsw_ext import APSWDatabase
+
+from pack_db.impls import sqlite_file
+from pack_db.impls.migration_runner import MigrationRunner
+from pack_db.impls.storage_errors import translated
+
+
+def applied_and_pending(path: Path) -> tuple[list[str], list[str]]:
+    """Names of the migrations that the database at `path` has, and of those it lacks.
+
+    Only reads, beside a running daemon too, so it does without the lock.
+
+    Raises:
+        WrongDatabase: the file is not pack-db's.
+        StorageError: the file cannot be read.
+    """
+    if path.exists():
+        sqlite_file.prepare(path)
+        database = APSWDatabase(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    else:
+        database = APSWDatabase(":memory:")
+    try:
+        runner = MigrationRunner(database)
+        return runner.applied(), runner.pending()
+    except (peewee.PeeweeException, apsw.Error) as exc:
+        raise translated(exc) from exc
+    finally:
+        database.close()

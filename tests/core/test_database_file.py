@@ -1,0 +1,227 @@
+import os
+import random
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+import pytest
+
+from pack_db.config import Config
+from pack_db.errors import DatabaseInUse, PackDbError, StorageCorrupt, StorageError, WrongDatabase
+from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.peewee_ledger import PeeweeLedger
+from pack_db.interfaces.entities.account import CreateAccountInput
+
+HOLD = """
+import sys
+from pack_db.config import Config
+from pack_db.impls.database_connection import DatabaseConnection
+
+database = DatabaseConnection(Config({"DB_PATH": sys.argv[1]}))
+database.run_migrations()
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def held_by_another_process(path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"open\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def open_and_close(path: Path) -> None:
+    database = DatabaseConnection(Config({"DB_PATH": str(path)}))
+    try:
+        database.run_migrations()
+    finally:
+        database.close()
+
+
+def refusal(path: Path) -> PackDbError:
+    """How the path is refused; whatever is there must stay as it is."""
+    before = contents(path.parent)
+    with pytest.raises(PackDbError) as caught:
+        open_and_close(path)
+    assert contents(path.parent) == before
+    return caught.value
+
+
+def contents(directory: Path) -> dict[str, bytes | None]:
+    return {
+        p.name: p.read_bytes() if p.is_file() else None
+        for p in directory.iterdir()
+        if not p.name.endswith(".lock")  # our own, and it has to stay
+    }
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "pack.db"
+
+
+@pytest.fixture
+def closed_database(path: Path) -> Path:
+    """A database of ours with an account in it, that nobody has open."""
+    database = DatabaseConnection(Config({"DB_PATH": str(path)}))
+    database.run_migrations()
+    repo = PeeweeAccountRepo(database, PeeweeLedger(database))
+    repo.create_account(CreateAccountInput(email="user@example.com"))
+    database.close()
+    return path
+
+
+def test_a_database_is_made_where_there_is_none_with_its_directories(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "pack.db"
+    open_and_close(path)
+    assert path.is_file()
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_only_the_owner_may_read_the_database_whatever_the_umask(path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        database = DatabaseConnection(Config({"DB_PATH": str(path)}))
+        database.run_migrations()
+        modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()}
+        database.close()
+    finally:
+        os.umask(umask)
+    assert modes == {
+        "pack.db": 0o600,
+        "pack.db-wal": 0o600,
+        "pack.db-shm": 0o600,
+        "pack.db.lock": 0o600,
+    }
+
+
+def test_closing_leaves_one_whole_file_and_the_lock(closed_database: Path) -> None:
+    assert sorted(p.name for p in closed_database.parent.iterdir()) == ["pack.db", "pack.db.lock"]
+
+
+def test_a_sqlite_database_of_another_program_is_refused(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA application_id = 42; CREATE TABLE accounts (id)")
+    connection.close()
+    error = refusal(path)
+    assert type(error) is WrongDatabase
+    assert str(path) in str(error)
+
+
+def test_another_programs_database_in_wal_mode_is_refused(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA journal_mode = WAL; CREATE TABLE accounts (id)")
+    connection.close()
+    assert type(refusal(path)) is WrongDatabase
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"SQLite format", random.Random(1).randbytes(8192), b"\0" * 8192]
+)
+def test_a_file_that_is_no_database_is_refused(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    error = refusal(path)
+    assert type(error) is WrongDatabase
+    assert str(path) in str(error)
+
+
+def test_a_directory_at_the_path_is_refused(path: Path) -> None:
+    path.mkdir()
+    assert type(refusal(path)) is WrongDatabase
+
+
+def test_a_named_pipe_at_the_path_is_refused(path: Path) -> None:
+    os.mkfifo(path)
+    assert type(refusal(path)) is WrongDatabase
+
+
+def test_a_file_in_the_way_of_the_directory_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=str(tmp_path / "file")):
+        open_and_close(tmp_path / "file" / "pack.db")
+
+
+@pytest.mark.parametrize(
+    ("offset", "garbage", "error"),
+    [(0, b"garbage!", WrongDatabase), (100, b"\xff" * 200, StorageCorrupt)],
+    ids=["header", "schema page"],
+)
+def test_a_damaged_database_is_refused(
+    closed_database: Path, offset: int, garbage: bytes, error: type[PackDbError]
+) -> None:
+    """Row 48: corrupt header, corrupt page."""
+    with closed_database.open("r+b") as file:
+        file.seek(offset)
+        file.write(garbage)
+    damaged = closed_database.read_bytes()
+    with pytest.raises(PackDbError) as caught:
+        open_and_close(closed_database)
+    assert type(caught.value) is error
+    assert closed_database.read_bytes() == damaged
+
+
+def test_a_truncated_database_is_refused(closed_database: Path) -> None:
+    """Row 48: corrupt page."""
+    os.truncate(closed_database, 4096)
+    with pytest.raises(StorageCorrupt):
+        open_and_close(closed_database)
+    assert closed_database.stat().st_size == 4096
+
+
+def test_a_database_of_a_newer_pack_db_is_refused(closed_database: Path) -> None:
+    database = DatabaseConnection(Config({"DB_PATH": str(closed_database)}))
+    database.execute("INSERT INTO schema_migrations (name, applied) VALUES ('9999_future', 0)")
+    database.close()
+    error = refusal(closed_database)
+    assert type(error) is WrongDatabase
+    assert "9999_future" in str(error)
+
+
+def test_a_second_process_is_refused_by_the_name_of_the_first(path: Path) -> None:
+    with held_by_another_process(path) as holder:
+        with pytest.raises(DatabaseInUse, match=rf"\b{holder.pid}\b"):
+            open_and_close(path)
+        holder.kill()
+        holder.wait()
+        open_and_close(path)
+
+
+def test_a_second_connection_of_the_same_process_is_refused_too(
+    database: DatabaseConnection, config: Config
+) -> None:
+    with pytest.raises(DatabaseInUse, match=rf"\b{os.getpid()}\b"):
+        DatabaseConnection(config)
+
+
+def test_a_lock_that_a_dead_process_left_is_no_obstacle(path: Path) -> None:
+    path.with_name("pack.db.lock").write_text("1\n")
+    open_and_close(path)
+
+
+def test_a_refused_file_leaves_the_lock_free(path: Path) -> None:
+    path.touch()
+    with pytest.raises(WrongDatabase):
+        open_and_close(path)
+    path.unlink()
+    open_and_close(path)
+
+
+def test_the_status_tells_what_is_open(database: DatabaseConnection, config: Config) -> None:
+    status = database.status()
+    assert status.engine == f"SQLite {apsw.sqlite_lib_version()}"
+    assert status.path == str(config.database_path)
+    assert status.size_bytes >= config.database_path.stat().st_size
+    assert status.schema_version.startswith("0")
+    assert "power failure" in status.durability

@@ -1,0 +1,103 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pack_db.errors import PackDbError
+from pack_db.impls.service_factory import ServiceFactory
+from pack_db.interfaces.entities.account import CreateAccountInput
+
+
+def test_there_is_one_factory_until_it_is_reset(factory: ServiceFactory) -> None:
+    assert ServiceFactory.get_instance() is factory
+    ServiceFactory.reset()
+    assert ServiceFactory.get_instance() is not factory
+
+
+def test_everything_is_created_once(factory: ServiceFactory) -> None:
+    assert factory.get_config() is factory.get_config()
+    assert factory.get_database_connection() is factory.get_database_connection()
+    assert factory.get_account_repo() is factory.get_account_repo()
+    assert factory.get_token_repo() is factory.get_token_repo()
+    assert factory.get_reply_journal() is factory.get_reply_journal()
+    assert factory.get_services()["accounts"] is factory.get_account_repo()
+    assert factory.get_services()["tokens"] is factory.get_token_repo()
+
+
+def test_nothing_is_created_before_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DB_PATH", str(tmp_path / "lazy" / "pack.db"))
+    factory = ServiceFactory.get_instance()
+    factory.get_config()
+    assert list(tmp_path.iterdir()) == []
+    factory.get_account_repo()
+    assert (tmp_path / "lazy" / "pack.db").exists()
+    ServiceFactory.reset()
+
+
+def test_the_configuration_is_read_anew_after_a_reset(
+    factory: ServiceFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ServiceFactory.reset()
+    monkeypatch.setenv("DB_PATH", str(tmp_path / "other.db"))
+    anew = ServiceFactory.get_instance()
+    assert anew.get_database_connection().path == tmp_path / "other.db"
+
+
+def test_what_was_written_is_there_after_a_reset(factory: ServiceFactory) -> None:
+    account = factory.get_account_repo().create_account(CreateAccountInput(email="a@example.com"))
+    ServiceFactory.reset()
+    anew = ServiceFactory.get_instance()
+    assert anew.get_database_connection().run_migrations() == []
+    assert anew.get_account_repo().get_account(account.id).email == "a@example.com"
+
+
+def test_a_repository_kept_beyond_the_reset_is_closed(factory: ServiceFactory) -> None:
+    """It no longer holds the lock: another process may own the database by now."""
+    accounts = factory.get_account_repo()
+    ServiceFactory.reset()
+    with pytest.raises(PackDbError):
+        accounts.create_account(CreateAccountInput(email="late@example.com"))
+
+
+def test_a_reset_of_nothing_does_nothing() -> None:
+    ServiceFactory.reset()
+    ServiceFactory.reset()
+
+
+def test_a_factory_of_another_class_is_not_handed_out(factory: ServiceFactory) -> None:
+    class OtherFactory(ServiceFactory):
+        pass
+
+    with pytest.raises(TypeError, match="ServiceFactory"):
+        OtherFactory.get_instance()
+    ServiceFactory.reset()
+    other = OtherFactory.get_instance()
+    assert ServiceFactory.get_instance() is other
+
+
+def test_the_core_works_in_process_without_a_socket_library(tmp_path: Path) -> None:
+    program = """
+import sys
+from pack_db.impls.service_factory import ServiceFactory
+from pack_db.interfaces.entities.account import CreateAccountInput
+
+factory = ServiceFactory.get_instance()
+factory.get_database_connection().run_migrations()
+account = factory.get_account_repo().create_account(CreateAccountInput(email="user@example.com"))
+print(factory.get_token_repo().consume_tokens(account.id, 1).total)
+ServiceFactory.reset()
+print(sorted({"zmq", "msgpack", "pack_db_client", "pack_db_daemon"} & sys.modules.keys()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"DB_PATH": str(tmp_path / "pack.db")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["999", "[]"]

@@ -1,0 +1,175 @@
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+
+import pytest
+
+from pack_db.errors import EmailTaken, InvalidInput
+from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.peewee_ledger import PeeweeLedger
+from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
+from pack_db.interfaces.account_repo import AccountRepo
+from pack_db.interfaces.entities.account import Account, CreateAccountInput, UpdateAccountInput
+from pack_db.interfaces.token_repo import TokenRepo
+
+
+@contextmanager
+def left_by_an_error(block: AbstractContextManager[None]) -> Iterator[None]:
+    """The block, left by an exception at its end."""
+    with suppress(KeyError), block:
+        yield
+        raise KeyError
+
+
+@pytest.fixture
+def accounts(database: DatabaseConnection) -> AccountRepo:
+    return PeeweeAccountRepo(database, PeeweeLedger(database))
+
+
+@pytest.fixture
+def tokens(database: DatabaseConnection) -> TokenRepo:
+    return PeeweeTokenRepo(database, PeeweeLedger(database))
+
+
+def create(accounts: AccountRepo, email: str) -> Account:
+    return accounts.create_account(CreateAccountInput(email=email))
+
+
+def emails(accounts: AccountRepo) -> list[str]:
+    return [account.email for account in accounts.list_accounts()]
+
+
+def test_a_transaction_that_raises_has_written_nothing(
+    database: DatabaseConnection, accounts: AccountRepo
+) -> None:
+    with left_by_an_error(database.transaction()):
+        create(accounts, "a@example.com")
+        create(accounts, "b@example.com")
+    assert emails(accounts) == []
+
+
+def test_a_transaction_inside_another_joins_it(
+    database: DatabaseConnection, accounts: AccountRepo
+) -> None:
+    with left_by_an_error(database.transaction()), database.transaction():
+        create(accounts, "a@example.com")
+    assert emails(accounts) == []
+
+
+def test_a_savepoint_undoes_itself_alone(
+    database: DatabaseConnection, accounts: AccountRepo
+) -> None:
+    with database.transaction():
+        create(accounts, "a@example.com")
+        with left_by_an_error(database.savepoint()):
+            create(accounts, "b@example.com")
+        with database.savepoint():
+            create(accounts, "c@example.com")
+    assert emails(accounts) == ["a@example.com", "c@example.com"]
+
+
+def test_a_savepoint_in_a_savepoint_undoes_itself_alone(
+    database: DatabaseConnection, accounts: AccountRepo
+) -> None:
+    with database.transaction(), database.savepoint():
+        create(accounts, "a@example.com")
+        with left_by_an_error(database.savepoint()):
+            create(accounts, "b@example.com")
+        create(accounts, "c@example.com")
+    assert emails(accounts) == ["a@example.com", "c@example.com"]
+
+
+def test_the_transaction_around_a_savepoint_undoes_both(
+    database: DatabaseConnection, accounts: AccountRepo
+) -> None:
+    with left_by_an_error(database.transaction()), database.savepoint():
+        create(accounts, "a@example.com")
+    assert emails(accounts) == []
+
+
+def test_after_a_transaction_that_raised_the_next_one_works(
+    database: DatabaseConnection, accounts: AccountRepo
+) -> None:
+    with left_by_an_error(database.transaction()):
+        pass
+    with database.transaction():
+        create(accounts, "a@example.com")
+    assert emails(accounts) == ["a@example.com"]
+
+
+def test_a_call_that_fails_in_a_transaction_that_goes_on_has_changed_nothing(
+    database: DatabaseConnection, accounts: AccountRepo, tokens: TokenRepo
+) -> None:
+    account = create(accounts, "a@example.com")
+    accounts.update_account(account.id, UpdateAccountInput(plan_name="Gold"))
+    with database.transaction():
+        with pytest.raises(EmailTaken):
+            create(accounts, "a@example.com")
+        with pytest.raises(InvalidInput):
+            tokens.renew_plan(account.id)  # no allowance is known of this plan
+        tokens.top_up(account.id, 5)
+    assert emails(accounts) == ["a@example.com"]
+    assert [entry.number for entry in tokens.list_entries(account.id)] == [1, 2]
+
+
+def in_threads(count: int, work: Callable[[int], None]) -> None:
+    """Run `work` in that many threads at once; raises what any of them raised."""
+    barrier = threading.Barrier(count)
+    errors: list[BaseException] = []
+
+    def run(number: int) -> None:
+        try:
+            barrier.wait()
+            work(number)
+        except BaseException as exc:
+            errors.append(exc)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def test_threads_may_share_the_repositories(accounts: AccountRepo, tokens: TokenRepo) -> None:
+    account = create(accounts, "a@example.com")
+
+    def work(number: int) -> None:
+        for _ in range(25):
+            tokens.consume_tokens(account.id, 1)
+            assert accounts.get_account(account.id).email == "a@example.com"
+
+    in_threads(8, work)
+    assert tokens.get_balance(account.id).total == 1000 - 8 * 25
+    entries = tokens.list_entries(account.id, limit=500)
+    assert [entry.number for entry in entries] == list(range(1, 8 * 25 + 2))
+
+
+def test_of_threads_that_want_one_address_one_gets_it(accounts: AccountRepo) -> None:
+    refused: list[int] = []
+
+    def work(number: int) -> None:
+        try:
+            create(accounts, "a@example.com")
+        except EmailTaken:
+            refused.append(number)
+
+    in_threads(8, work)
+    assert len(refused) == 7
+    assert emails(accounts) == ["a@example.com"]
+
+
+def test_a_thread_sees_nothing_of_another_threads_transaction(
+    database: DatabaseConnection, accounts: AccountRepo
+) -> None:
+    seen: list[str] = []
+    reader = threading.Thread(target=lambda: seen.extend(emails(accounts)))
+    with left_by_an_error(database.transaction()):
+        create(accounts, "a@example.com")
+        reader.start()
+        create(accounts, "b@example.com")
+    reader.join()
+    assert seen == []

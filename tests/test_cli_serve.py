@@ -1,0 +1,92 @@
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pack_db.interfaces.entities.account import CreateAccountInput
+from tests.support.daemon_process import DaemonProcess
+
+Start = Callable[..., DaemonProcess]
+
+
+@pytest.fixture
+def start(short_path: Path) -> Iterator[Start]:
+    """Start a daemon with these settings; each is ended after the test."""
+    started = []
+
+    def start_with(*, wait: bool = True, **settings: str) -> DaemonProcess:
+        daemon = DaemonProcess(short_path, settings)
+        started.append(daemon)
+        daemon.start(wait=wait)
+        return daemon
+
+    yield start_with
+    for daemon in started:
+        daemon.clean_up()
+
+
+def refused(daemon: DaemonProcess) -> str:
+    """The one line, below what it logged, with which a daemon ended that could not start."""
+    assert daemon.wait() == 5
+    [line] = [line for line in daemon.log.splitlines() if " INFO " not in line]
+    assert line.startswith("pack-db: ")
+    return line
+
+
+def test_a_wrong_setting_is_one_line(start: Start) -> None:
+    assert "DB_SYNCHRONOUS: must be one of" in refused(start(wait=False, DB_SYNCHRONOUS="OFF"))
+
+
+def test_a_foreign_database_is_one_line(start: Start, short_path: Path) -> None:
+    (short_path / "pack.db").touch()
+    assert "pack.db is empty, not a pack-db database" in refused(start(wait=False))
+
+
+def test_an_occupied_database_is_one_line_that_names_the_holder(
+    daemon: DaemonProcess, tmp_path: Path
+) -> None:
+    second = DaemonProcess(tmp_path, {"DB_PATH": str(daemon.database_path)})
+    second.start(wait=False)
+    assert f"is in use by process {daemon.pid}" in refused(second)
+
+
+def test_an_occupied_socket_is_one_line(daemon: DaemonProcess, tmp_path: Path) -> None:
+    second = DaemonProcess(tmp_path, {"ZMQ_SOCKET_PATH": str(daemon.socket_path)})
+    second.start(wait=False)
+    assert f"listens at {daemon.socket_path}; stop it" in refused(second)
+
+
+def test_every_event_is_one_line_with_its_time(start: Start) -> None:
+    daemon = start()
+    assert daemon.stop(signal.SIGINT) == 0
+    lines = daemon.log.splitlines()
+    assert lines
+    for line in lines:
+        assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} INFO pack_db_daemon\.\w+: ", line)
+
+
+def test_a_migration_is_logged_once(start: Start) -> None:
+    daemon = start()
+    daemon.stop()
+    assert daemon.log.count("0001_accounts_and_ledger") == 1
+
+
+def test_the_journal_gets_no_time_as_it_writes_its_own(start: Start, short_path: Path) -> None:
+    log = short_path / "log"
+    log.touch()
+    status = log.stat()
+    daemon = start(JOURNAL_STREAM=f"{status.st_dev}:{status.st_ino}")
+    assert daemon.log.startswith("INFO pack_db_daemon.serve: ")
+
+
+def test_not_even_the_finest_log_has_a_value_of_a_call(start: Start) -> None:
+    daemon = start(LOG_LEVEL="DEBUG")
+    with daemon.client() as db:
+        account = db.accounts.create_account(CreateAccountInput(email="private@example.com"))
+        db.accounts.authenticate(account.api_key)
+    daemon.stop()
+    assert "private@example.com" not in daemon.log
+    assert account.id not in daemon.log
+    assert account.api_key not in daemon.log

@@ -1,0 +1,84 @@
+"""The command line at a terminal: a real one, as far as the program can tell."""
+
+import os
+import pty
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from pack_db.interfaces.entities.account import CreateAccountInput
+from pack_db_client import PackDb
+from tests.support.daemon_process import PATIENCE_S, DaemonProcess
+from tests.support.pack_db_command import PACK_DB
+
+
+class Terminal:
+    """Runs `pack-db` on a terminal of 80 columns."""
+
+    def __init__(self, daemon: DaemonProcess) -> None:
+        self._daemon = daemon
+        self._screen, self._keyboard = pty.openpty()
+
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [*PACK_DB, *arguments],
+            env=self._daemon.environment | {"TERM": "xterm", "COLUMNS": "80"},
+            cwd=self._daemon.directory,
+            stdin=self._keyboard,
+            stdout=self._keyboard,
+            stderr=self._keyboard,
+            start_new_session=True,
+        )
+
+    def type(self, text: str) -> None:
+        os.write(self._screen, text.encode())
+
+    def read_until(self, text: str) -> str:
+        shown = ""
+        while text not in shown:
+            shown += os.read(self._screen, 4096).decode()
+        return shown
+
+    def close(self) -> None:
+        os.close(self._screen)
+        os.close(self._keyboard)
+
+
+@pytest.fixture
+def terminal(daemon: DaemonProcess) -> Iterator[Terminal]:
+    terminal = Terminal(daemon)
+    yield terminal
+    terminal.close()
+
+
+@pytest.mark.parametrize(("answer", "status", "left"), [("y", 0, 0), ("n", 1, 1), ("", 1, 1)])
+def test_delete_asks_first(
+    terminal: Terminal, db: PackDb, answer: str, status: int, left: int
+) -> None:
+    account = db.accounts.create_account(CreateAccountInput(email="a@example.com"))
+    with terminal.start("accounts", "delete", "a@example.com") as process:
+        terminal.read_until(f"Delete account {account.id} (a@example.com) and its ledger? [y/N]")
+        terminal.type(f"{answer}\n")
+        assert process.wait(PATIENCE_S) == status
+    assert len(db.accounts.list_accounts()) == left
+
+
+def test_an_interrupt_at_the_question_deletes_nothing(terminal: Terminal, db: PackDb) -> None:
+    db.accounts.create_account(CreateAccountInput(email="a@example.com"))
+    with terminal.start("accounts", "delete", "a@example.com") as process:
+        terminal.read_until("[y/N]")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 130
+    assert len(db.accounts.list_accounts()) == 1
+
+
+def test_a_table_breaks_no_line_so_that_ids_can_be_copied(terminal: Terminal, db: PackDb) -> None:
+    email = "a.rather.long.address.of.somebody@department.example.com"
+    account = db.accounts.create_account(CreateAccountInput(email=email))
+    with terminal.start("accounts", "list") as process:
+        shown = terminal.read_until("active")
+        assert process.wait(PATIENCE_S) == 0
+    assert f"{account.id}  {email}  Free" in shown
+    assert "\x1b[1mid" in shown  # a terminal gets its header in bold

@@ -14,7 +14,7 @@ from pack_db.errors import (
     PackDbError,
 )
 from pack_db_client.call_queue import CallQueue, PendingCall
-from pack_db_client.delivery import Message, Wait, deliver, new_socket, ready_events
+from pack_db_client.delivery import Delivery, Wait, deliver, new_socket, ready_events
 from pack_db_client.numbering import MESSAGE_OVERHEAD, Numbering, too_large
 from pack_db_client.unavailable import why_unavailable
 
@@ -51,12 +51,14 @@ class AsyncChannel:
         """Disconnect at once. What was not sent fails with `ClientClosed`, a write that was
         sent but not answered with `OutcomeUnknown`."""
         self._closed = True
-        if self._line is not None and self._line.is_usable():
+        if self._line is not None:
             await self._line.close()
         self._line = None
 
     def _own_line(self) -> "_Line":
         if self._line is None or not self._line.is_usable():
+            if self._line is not None:
+                self._line.disconnect()
             self._line = _Line(self.path, self._max_message_bytes)
         return self._line
 
@@ -89,34 +91,51 @@ class _Line:
             self._sender = self.loop.create_task(self._send_all())
 
     async def close(self) -> None:
-        if self._sender is not None:
-            self._sender.cancel()
-            await asyncio.wait([self._sender])
-        _fail(self._queue.take_all(), ClientClosed("the client was closed; nothing was sent"))
-        self.loop.remove_reader(self._socket)
-        self._context.destroy(linger=0)
+        if self.is_usable():
+            if self._sender is not None:
+                self._sender.cancel()
+                await asyncio.wait([self._sender])
+            _fail(
+                self._queue.take_all(),
+                ClientClosed("the client was closed; nothing was sent"),
+            )
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        if self._pid == os.getpid():
+            if not self.loop.is_closed():
+                self.loop.remove_reader(self._socket)
+            self._context.destroy(linger=0)
 
     async def _send_all(self) -> None:
         while calls := self._queue.take_together():
             try:
-                results = await self._deliver(
+                delivery = deliver(
+                    self._socket,
+                    self._path,
                     self._numbering.next_message(
                         [call.data for call in calls],
                         min(call.deadline_ns for call in calls),
                         has_write=any(call.has_write for call in calls),
-                    )
+                    ),
                 )
+                results = await self._finish(delivery)
             except PackDbError as error:
                 _fail(calls, error)
+            except asyncio.CancelledError:
+                try:
+                    delivery.throw(ClientClosed("the client was closed"))
+                except PackDbError as error:
+                    _fail(calls, error)
+                raise
             except BaseException:
-                _fail(calls, OutcomeUnknown("the client was closed; the write may have been done"))
+                _fail(calls, OutcomeUnknown("this client failed; the write may have been done"))
                 raise
             else:
                 for call, result in zip(calls, results, strict=True):
                     call.succeed(result)
 
-    async def _deliver(self, message: Message) -> list[Any]:
-        delivery = deliver(self._socket, self._path, message)
+    async def _finish(self, delivery: Delivery) -> list[Any]:
         try:
             while True:
                 await self._wait(next(delivery))

@@ -18,6 +18,7 @@ class _Line:
     def __init__(self, path: Path, max_message_bytes: int) -> None:
         self.pid = os.getpid()
         self.turn = threading.Lock()
+        self.closed = False
         self.numbering = Numbering(max_message_bytes)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.socket = new_socket(self.context, path)
@@ -42,13 +43,15 @@ class Channel:
         if not line.turn.acquire(timeout=timeout_s):
             raise CallTimeout("calls of other threads took all the time; nothing was sent")
         try:
-            if line.socket.closed:
+            if line.closed:
                 raise ClientClosed("this client was closed; make a new one")
             message = line.numbering.next_message(calls, deadline_ns, has_write=has_write)
             delivery = deliver(line.socket, self.path, message)
             while True:
                 wait = next(delivery)
                 zmq.zmq_poll([(line.socket, wait.events)], int(wait.seconds * 1000) + 1)
+                if line.closed and wait.events == zmq.POLLOUT:
+                    delivery.throw(ClientClosed("another thread closed this client"))
         except StopIteration as answered:
             results: list[Any] = answered.value
             return results
@@ -56,9 +59,10 @@ class Channel:
             line.turn.release()
 
     def close(self) -> None:
-        """Wait for the call in hand, then disconnect."""
+        """Wait for the answer to the call in hand, if the daemon is there, then disconnect."""
         line = self._line
         if line.pid == os.getpid():
+            line.closed = True
             with line.turn:
                 line.context.destroy(linger=0)
 

@@ -9,14 +9,18 @@ import zmq
 
 from pack_db.errors import (
     CallTimeout,
+    ClientClosed,
     DeadlinePassed,
     OutcomeUnknown,
     PackDbError,
     PermissionDenied,
+    StorageError,
+    error_class,
 )
 from pack_db_client.protocol.messages import decode_reply
 from pack_db_client.unavailable import why_unavailable
 
+_LOOK_FIRST = "the write may have been done or not, so look before you repeat it"
 _TICK_S = 0.05  # how soon a lost connection is noticed
 _FIRST_RESEND_S = 1.0  # on a connection that lives; doubled each time
 
@@ -52,36 +56,49 @@ def new_socket(context: zmq.Context[zmq.Socket[bytes]], path: Path) -> zmq.Socke
     return socket
 
 
-def deliver(
-    socket: zmq.Socket[bytes], path: Path, message: Message
-) -> Generator[Wait, None, list[Any]]:
+Delivery = Generator[Wait, None, list[Any]]
+
+
+def deliver(socket: zmq.Socket[bytes], path: Path, message: Message) -> Delivery:
     """Send a message until it is answered or its deadline has passed; returns the results.
 
     Does not wait itself but says for what to wait, so that threads and coroutines share it.
-    The daemon does a message once however often it is sent.
+    Whoever will wait no longer throws `ClientClosed` in; what comes out says what became of
+    the message. The daemon does a message once however often it is sent.
 
     Raises:
-        Unavailable: nothing was sent.
+        Unavailable, ClientClosed: nothing was sent.
         CallTimeout: nothing was written, or nothing was sent to a daemon that is too busy.
         OutcomeUnknown: the message was sent, may have written, and was not answered.
     """
     copies = 0
     resend_s = _FIRST_RESEND_S
-    while True:
-        yield from _send(socket, path, message, copies)
-        copies += 1
-        resend_at = time.monotonic() + resend_s
-        resend_s *= 2
-        # A REQ socket with IMMEDIATE can be sent to only while it is connected.
-        while time.monotonic() < resend_at and ready_events(socket):
-            if not (seconds := _remaining_s(message)):
-                raise _not_answered(path, message, copies)
-            yield Wait(zmq.POLLIN, min(seconds, _TICK_S))
-            if (results := _receive(socket, message)) is not None:
-                if copies > 1 and results[0][0] == DeadlinePassed.code:
-                    # This copy came too late; an earlier one may not have.
+    try:
+        while True:
+            yield from _send(socket, path, message, copies)
+            copies += 1
+            resend_at = time.monotonic() + resend_s
+            resend_s *= 2
+            # A REQ socket with IMMEDIATE can be sent to only while it is connected.
+            while time.monotonic() < resend_at and ready_events(socket):
+                if not (seconds := _remaining_s(message)):
                     raise _not_answered(path, message, copies)
-                return results
+                yield Wait(zmq.POLLIN, min(seconds, _TICK_S))
+                if (results := _receive(socket, message)) is not None:
+                    if copies > 1 and message.has_write and _is_about_one_copy(results):
+                        # An earlier copy may have been done before the daemon was killed.
+                        raise OutcomeUnknown(
+                            "the message was sent again and then failed "
+                            f"({results[0][1]}); {_LOOK_FIRST}"
+                        )
+                    return results
+    except ClientClosed as closed:
+        raise _outcome(message, copies, closed) from None
+
+
+def _is_about_one_copy(results: list[Any]) -> bool:
+    # The journal was not asked, or could not be, what became of the copies before.
+    return issubclass(error_class(results[0][0]), (DeadlinePassed, StorageError))
 
 
 def _send(
@@ -131,5 +148,5 @@ def _not_answered(path: Path, message: Message, copies: int) -> PackDbError:
 
 def _outcome(message: Message, copies: int, error: PackDbError) -> PackDbError:
     if copies and message.has_write:
-        return OutcomeUnknown(f"{error}; the write may have been done or not, so look first")
+        return OutcomeUnknown(f"{error}; {_LOOK_FIRST}")
     return error

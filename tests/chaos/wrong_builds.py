@@ -1,0 +1,172 @@
+"""Daemons that break a promise on purpose: the harness has to find each of them out.
+
+Run as `python wrong_builds.py BUILD` in place of `pack-db serve`.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.service_factory import ServiceFactory
+from pack_db.interfaces.reply_journal import JournaledMessage, ReplyJournal
+from pack_db_daemon.serve import serve
+
+_WINDOW_S = 0.01
+"""How long a build stays where a kill shows its fault, so that a few kills suffice."""
+
+
+class WrongBuild(StrEnum):
+    REPLY_BEFORE_COMMIT = "reply-before-commit"
+    JOURNAL_IN_SECOND_TRANSACTION = "journal-in-second-transaction"
+    NO_JOURNAL = "no-journal"
+
+
+def wrong_build_command(build: WrongBuild) -> list[str]:
+    return [sys.executable, __file__, build]
+
+
+class _LateDatabase(DatabaseConnection):
+    """Commits what messages wrote, and were answered, when the first comes after a while."""
+
+    _depth = 0
+    _began_at: float | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if not self._depth:
+            self._begin_if_due()
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+
+    def _begin_if_due(self) -> None:
+        if self._began_at is not None:
+            if time.monotonic() - self._began_at < _WINDOW_S:
+                return
+            self.execute("COMMIT")
+        self.execute("BEGIN IMMEDIATE")
+        self._began_at = time.monotonic()
+
+
+class _HookedDatabase(DatabaseConnection):
+    """Calls `after_commit` once a message's transaction has ended."""
+
+    _depth = 0
+    after_commit: Callable[[], None]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self._depth += 1
+        try:
+            with super().transaction():
+                yield
+        finally:
+            self._depth -= 1
+        if not self._depth:
+            self.after_commit()
+
+
+class _Undo(Exception):
+    pass
+
+
+class _LateJournal(ReplyJournal):
+    """Records a message in a transaction of its own, after that of its writes."""
+
+    def __init__(self, database: _HookedDatabase, journal: ReplyJournal) -> None:
+        self._database = database
+        self._journal = journal
+        self._unrecorded: list[tuple[JournaledMessage, bytes]] = []
+
+    def claim(self, message: JournaledMessage) -> bytes | None:
+        try:
+            with self._database.savepoint():
+                if (reply := self._journal.claim(message)) is not None:
+                    return reply
+                raise _Undo
+        except _Undo:
+            return None
+
+    def record(self, message: JournaledMessage, reply: bytes) -> None:
+        self._unrecorded.append((message, reply))
+
+    def prune(self) -> bool:
+        return self._journal.prune()
+
+    def record_late(self) -> None:
+        if not self._unrecorded:
+            return
+        time.sleep(_WINDOW_S)
+        message, reply = self._unrecorded.pop()
+        with self._database.transaction():
+            self._journal.claim(message)
+            self._journal.record(message, reply)
+
+
+class _NoJournal(ReplyJournal):
+    def claim(self, message: JournaledMessage) -> bytes | None:
+        return None
+
+    def record(self, message: JournaledMessage, reply: bytes) -> None:
+        pass
+
+    def prune(self) -> bool:
+        return False
+
+
+class _ReplyBeforeCommit(ServiceFactory):
+    def get_database_connection(self) -> DatabaseConnection:
+        if self._database_connection is None:
+            self._database_connection = _LateDatabase(self.get_config())
+        return self._database_connection
+
+
+class _WithHook(ServiceFactory):
+    def get_database_connection(self) -> _HookedDatabase:
+        if self._database_connection is None:
+            self._database_connection = _HookedDatabase(self.get_config())
+            self._database_connection.after_commit = self.after_commit
+        assert isinstance(self._database_connection, _HookedDatabase)
+        return self._database_connection
+
+    def after_commit(self) -> None:
+        time.sleep(_WINDOW_S)
+
+
+class _JournalInSecondTransaction(_WithHook):
+    def get_reply_journal(self) -> ReplyJournal:
+        if self._reply_journal is None:
+            self._reply_journal = _LateJournal(
+                self.get_database_connection(), super().get_reply_journal()
+            )
+        return self._reply_journal
+
+    def after_commit(self) -> None:
+        journal = self.get_reply_journal()
+        assert isinstance(journal, _LateJournal)
+        journal.record_late()
+
+
+class _WithoutJournal(_WithHook):
+    def get_reply_journal(self) -> ReplyJournal:
+        return _NoJournal()
+
+
+_FACTORIES: dict[WrongBuild, type[ServiceFactory]] = {
+    WrongBuild.REPLY_BEFORE_COMMIT: _ReplyBeforeCommit,
+    WrongBuild.JOURNAL_IN_SECOND_TRANSACTION: _JournalInSecondTransaction,
+    WrongBuild.NO_JOURNAL: _WithoutJournal,
+}
+
+
+if __name__ == "__main__":
+    factory = _FACTORIES[WrongBuild(sys.argv[1])].get_instance()
+    try:
+        serve(factory)
+    finally:
+        ServiceFactory.reset()

@@ -1,0 +1,56 @@
+"""A daemon that kills itself between the commit of a write and its reply, but only once.
+
+Run as `python crashing_daemon.py TRIGGER` in place of `pack-db serve`: it happens while the
+file TRIGGER exists, and removes it.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.service_factory import ServiceFactory
+from pack_db_daemon.serve import serve
+
+
+def crashing_daemon_command(trigger: Path) -> list[str]:
+    return [sys.executable, __file__, str(trigger)]
+
+
+class _CrashingDatabase(DatabaseConnection):
+    _depth = 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self._depth += 1
+        changes = self._changes()
+        try:
+            with super().transaction():
+                yield
+        finally:
+            self._depth -= 1
+        trigger = Path(sys.argv[1])
+        # The daemon's housekeeping has empty transactions, too; those are not meant.
+        if not self._depth and self._changes() > changes and trigger.exists():
+            trigger.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _changes(self) -> int:
+        return int(self.execute("SELECT total_changes()")[0][0])
+
+
+class _Factory(ServiceFactory):
+    def get_database_connection(self) -> DatabaseConnection:
+        if self._database_connection is None:
+            self._database_connection = _CrashingDatabase(self.get_config())
+        return self._database_connection
+
+
+if __name__ == "__main__":
+    try:
+        serve(_Factory.get_instance())
+    finally:
+        ServiceFactory.reset()

@@ -8,9 +8,10 @@
 A request that is refused as a whole gets a reply with exactly one result, an error.
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, is_dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 import msgspec
@@ -30,8 +31,7 @@ _OK = 0
 Arguments = Sequence[Any] | dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     method: str
     arguments: Arguments
 
@@ -197,12 +197,21 @@ def _call(sequence: int, fields: Any) -> Call:
 def _entity(value: Any) -> Any:
     if is_dataclass(value):
         return msgspec.to_builtins(value)
-    raise TypeError(f"cannot send a {type(value).__name__}")
+    raise TypeError(f"this {type(value).__name__} is of a kind or size that cannot travel")
+
+
+class _Packers(threading.local):
+    """A packer for each thread, as making one takes longer than packing a call."""
+
+    def __init__(self) -> None:
+        self.pack: Callable[[Any], bytes] = msgpack.Packer(default=_entity).pack
+
+
+_packers = _Packers()
 
 
 def _pack(value: Any) -> bytes:
-    packed: bytes = msgpack.packb(value, default=_entity)
-    return packed
+    return _packers.pack(value)
 
 
 def _array_header(length: int) -> bytes:

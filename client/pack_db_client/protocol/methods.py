@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import Any, get_type_hints
 
 import msgspec
+from msgspec.structs import astuple
 
 from pack_db.errors import InvalidInput
 from pack_db.interfaces.query import is_query
@@ -37,9 +38,10 @@ class Method:
         self.result_type = hints["return"]
         self._positional = tuple(p.name for p in parameters if p.kind is _POSITIONAL)
         self._keywords = tuple(p.name for p in parameters if p.kind is _KEYWORD)
-        self._keywords_have_defaults = all(
-            p.default is not p.empty for p in parameters if p.kind is _KEYWORD
-        )
+        self._keyword_defaults = {
+            p.name: p.default for p in parameters if p.kind is _KEYWORD and p.default is not p.empty
+        }
+        self._works_by_place = len(self._keyword_defaults) == len(self._keywords)
         self._takes = ", ".join(p.name for p in parameters) or "no arguments"
         self._hints = hints
 
@@ -49,7 +51,7 @@ class Method:
         Raises:
             TypeError: the call does not fit the signature, as for any Python function.
         """
-        if not kwargs and len(args) == len(self._positional) and self._keywords_have_defaults:
+        if not kwargs and self._works_by_place and len(args) == len(self._positional):
             return args
         return self.signature.bind(*args, **kwargs).arguments
 
@@ -60,11 +62,16 @@ class Method:
             InvalidInput: one is missing, surplus, or of another type.
         """
         if not isinstance(arguments, dict):
+            if self._works_by_place:
+                try:
+                    return astuple(msgspec.convert(arguments, self._array)), self._keyword_defaults
+                except msgspec.ValidationError:
+                    pass  # told below by the argument's name instead of its index
             if len(arguments) > len(self._positional):
                 raise InvalidInput(f"{self.name}: too many arguments; it takes {self._takes}")
             arguments = dict(zip(self._positional, arguments, strict=False))
         try:
-            checked = msgspec.convert(arguments, self._struct)
+            checked = msgspec.convert(arguments, self._map)
         except msgspec.ValidationError as exc:
             raise InvalidInput(f"{self.name}: {self._problem(arguments, exc)}") from None
         positional = tuple(getattr(checked, name) for name in self._positional)
@@ -74,20 +81,34 @@ class Method:
         """A result off the wire as the object that the service returned."""
         return msgspec.convert(value, self.result_type)
 
+    # Cached, since only the daemon needs them.
+
     @cached_property
-    def _struct(self) -> type[msgspec.Struct]:
-        # Only the daemon needs it.
+    def _array(self) -> type[msgspec.Struct]:
         return msgspec.defstruct(
             self.function_name,
-            [
-                (p.name, self._hints[p.name])
-                if p.default is p.empty
-                else (p.name, self._hints[p.name], p.default)
-                for p in self.signature.parameters.values()
-            ],
+            self._fields(_POSITIONAL),
+            array_like=True,
+            forbid_unknown_fields=True,
+        )
+
+    @cached_property
+    def _map(self) -> type[msgspec.Struct]:
+        return msgspec.defstruct(
+            self.function_name,
+            self._fields(_POSITIONAL, _KEYWORD),
             kw_only=True,
             forbid_unknown_fields=True,
         )
+
+    def _fields(self, *kinds: inspect._ParameterKind) -> list[Any]:
+        return [
+            (p.name, self._hints[p.name])
+            if p.default is p.empty
+            else (p.name, self._hints[p.name], p.default)
+            for p in self.signature.parameters.values()
+            if p.kind in kinds
+        ]
 
     def _problem(self, arguments: dict[str, Any], exc: msgspec.ValidationError) -> str:
         if not arguments.keys() <= self.signature.parameters.keys():

@@ -29,8 +29,8 @@ class AsyncChannel:
         self._line: _Line | None = None
         self._closed = False
 
-    async def call(self, data: bytes, timeout_s: float, *, has_write: bool) -> Any:
-        """Send one encoded call; returns its result.
+    def submit(self, data: bytes, timeout_s: float, *, has_write: bool) -> "asyncio.Future[Any]":
+        """Send one encoded call in the next message; the future gets its result.
 
         Cancelled before it was sent, it is not sent; cancelled later, it is done or not.
 
@@ -43,9 +43,9 @@ class AsyncChannel:
             raise too_large(len(data) + MESSAGE_OVERHEAD, self._max_message_bytes)
         deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
         line = self._own_line()
-        call = PendingCall(data, deadline_ns, has_write, line.loop.create_future())
-        line.add(call)
-        return await call.result
+        result = line.loop.create_future()
+        line.add(PendingCall(data, deadline_ns, has_write, result))
+        return result
 
     async def close(self) -> None:
         """Disconnect at once. What was not sent fails with `ClientClosed`, a write that was

@@ -83,7 +83,7 @@ class AsyncPackDb:
         self._daemon = self.service(DAEMON_SERVICE, AsyncDaemonService)
 
     async def _call(self, method: Method, arguments: Arguments) -> Any:
-        result: Any = await self._channel.call(
+        result = await self._channel.submit(
             encode_call(method.name, arguments), self._timeout_s, has_write=not method.is_query
         )
         return method.convert_result(result_value(result))

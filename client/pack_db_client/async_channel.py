@@ -26,7 +26,7 @@ class AsyncChannel:
     def __init__(self, path: Path, max_message_bytes: int) -> None:
         self.path = path
         self._max_message_bytes = max_message_bytes
-        self._line: _Line | None = None
+        self._connection: _Connection | None = None
         self._closed = False
 
     def submit(self, data: bytes, timeout_s: float, *, has_write: bool) -> "asyncio.Future[Any]":
@@ -42,28 +42,28 @@ class AsyncChannel:
         if len(data) + MESSAGE_OVERHEAD > self._max_message_bytes:
             raise too_large(len(data) + MESSAGE_OVERHEAD, self._max_message_bytes)
         deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
-        line = self._own_line()
-        result = line.loop.create_future()
-        line.add(PendingCall(data, deadline_ns, has_write, result))
+        connection = self._own_connection()
+        result = connection.loop.create_future()
+        connection.add(PendingCall(data, deadline_ns, has_write, result))
         return result
 
     async def close(self) -> None:
         """Disconnect at once. What was not sent fails with `ClientClosed`, a write that was
         sent but not answered with `OutcomeUnknown`."""
         self._closed = True
-        if self._line is not None:
-            await self._line.close()
-        self._line = None
+        if self._connection is not None:
+            await self._connection.close()
+        self._connection = None
 
-    def _own_line(self) -> "_Line":
-        if self._line is None or not self._line.is_usable():
-            if self._line is not None:
-                self._line.disconnect()
-            self._line = _Line(self.path, self._max_message_bytes)
-        return self._line
+    def _own_connection(self) -> "_Connection":
+        if self._connection is None or not self._connection.is_usable():
+            if self._connection is not None:
+                self._connection.disconnect()
+            self._connection = _Connection(self.path, self._max_message_bytes)
+        return self._connection
 
 
-class _Line:
+class _Connection:
     """The connection and identity of one process's event loop.
 
     Neither a forked child nor another loop can use it: libzmq's sockets do not survive a fork,

@@ -109,11 +109,16 @@ def _send(
             return socket.send(message.data, zmq.NOBLOCK)
         except zmq.Again:
             pass
-        if attempt == 1 and isinstance(denied := why_unavailable(path), PermissionDenied):
-            raise _outcome(message, copies, denied)  # waiting will not help
+        if copies == 0 and attempt == 1:
+            _raise_if_denied(path)
         if not (seconds := _remaining_s(message)):
             raise _not_answered(path, message, copies)
         yield Wait(zmq.POLLOUT, min(seconds, _TICK_S))
+
+
+def _raise_if_denied(path: Path) -> None:
+    if isinstance(denied := why_unavailable(path), PermissionDenied):
+        raise denied  # waiting would not help
 
 
 def _receive(socket: zmq.Socket[bytes], message: Message) -> list[Any] | None:

@@ -23,6 +23,7 @@ class DaemonStatus:
     started_at: int  # whole Unix seconds
     uptime_s: int
     socket_path: str
+    connections: int  # open at the moment, this one included
     database: DatabaseStatus
     methods: list[MethodStatistics]  # those that were called, by name
 

@@ -1,9 +1,8 @@
 import itertools
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import zmq
 
@@ -25,16 +24,14 @@ _TICK_S = 0.05  # how soon a lost connection is noticed
 _FIRST_RESEND_S = 1.0  # on a connection that lives; doubled each time
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Please wait until the socket is ready for `events`, at most `seconds`."""
 
     events: int  # zmq.POLLIN or zmq.POLLOUT
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     data: bytes
     sequence: int
     deadline_ns: int  # CLOCK_MONOTONIC
@@ -75,7 +72,8 @@ def deliver(socket: zmq.Socket[bytes], path: Path, message: Message) -> Delivery
     resend_s = _FIRST_RESEND_S
     try:
         while True:
-            yield from _send(socket, path, message, copies)
+            if not _send(socket, message):
+                yield from _wait_and_send(socket, path, message, copies)
             copies += 1
             resend_at = time.monotonic() + resend_s
             resend_s *= 2
@@ -101,19 +99,25 @@ def _is_about_one_copy(results: list[Any]) -> bool:
     return issubclass(error_class(results[0][0]), (DeadlinePassed, StorageError))
 
 
-def _send(
+def _send(socket: zmq.Socket[bytes], message: Message) -> bool:
+    try:
+        socket.send(message.data, zmq.NOBLOCK)
+    except zmq.Again:
+        return False
+    return True
+
+
+def _wait_and_send(
     socket: zmq.Socket[bytes], path: Path, message: Message, copies: int
 ) -> Generator[Wait, None, None]:
     for attempt in itertools.count():
-        try:
-            return socket.send(message.data, zmq.NOBLOCK)
-        except zmq.Again:
-            pass
         if copies == 0 and attempt == 1:
             _raise_if_denied(path)
         if not (seconds := _remaining_s(message)):
             raise _not_answered(path, message, copies)
         yield Wait(zmq.POLLOUT, min(seconds, _TICK_S))
+        if _send(socket, message):
+            return
 
 
 def _raise_if_denied(path: Path) -> None:

@@ -71,6 +71,9 @@ class DaemonProcess:
 
     def send_signal(self, number: signal.Signals) -> None:
         self._running().send_signal(number)
+        if number == signal.SIGSTOP:
+            # Its threads stop one after the other; until the last has, it may still answer.
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED)
 
     def wait(self) -> int:
         """Its exit status, once it has ended."""

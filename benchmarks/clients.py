@@ -1,0 +1,30 @@
+"""What an adapter's connections can do."""
+
+from typing import Protocol
+
+
+class Client(Protocol):
+    """A connection of one client process."""
+
+    def get(self, account_id: str) -> object:
+        """All fields of the account, as a mapping or an entity."""
+
+    def consume(self, account_id: str) -> int:
+        """Take one token; the allowance that is left."""
+
+    def create(self, email: str) -> object:
+        """All fields of the new account."""
+
+    def close(self) -> None: ...
+
+
+class AsyncClient(Protocol):
+    """`Client` for asyncio."""
+
+    async def get(self, account_id: str) -> object: ...
+
+    async def consume(self, account_id: str) -> int: ...
+
+    async def create(self, email: str) -> object: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,54 @@
+"""What reading one account takes among many accounts, beside what it takes among 10,000.
+
+Both databases have a daemon of their own, which are asked by turns.
+"""
+
+import argparse
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.accounts import ACCOUNTS
+from benchmarks.alternating import Side, compare
+from benchmarks.arguments import Arguments
+from benchmarks.daemon_on_database import running_daemon_on
+from benchmarks.loaded_database import LoadedDatabase
+from benchmarks.workload import Operation
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser.add_argument("--accounts", type=int, default=1_000_000, help="(default: 1000000)")
+    parser.add_argument("--turns", type=int, default=11, help="of each daemon (default: 11)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of a turn (default: 1)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIRECTORY",
+        help="where loaded databases are kept for another time",
+    )
+    arguments = parser.parse_args()
+    with ExitStack() as stack:
+        data = arguments.data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        few, many = (
+            _side(LoadedDatabase(data, accounts), stack)
+            for accounts in (ACCOUNTS, arguments.accounts)
+        )
+        print(compare(few, many, arguments.turns, arguments.seconds))
+
+
+def _side(loaded: LoadedDatabase, stack: ExitStack) -> Side:
+    loaded.make()
+    daemon = stack.enter_context(running_daemon_on(loaded.path))
+    db = stack.enter_context(daemon.client())
+    ids = loaded.account_ids()
+    arguments = Arguments(ids, seed=1)
+    return Side(
+        title=f"get among {len(ids):,} accounts",
+        call=db.accounts.get_account,
+        next_argument=lambda: arguments.next(Operation.GET),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test clean
+.PHONY: help run test docs clean
 
 help:
 	@echo "make run     set up $(VENV), start the daemon, and say how to call it"
 	@echo "make test    set up $(VENV), then run all linters, type checks and tests"
+	@echo "make docs    set up $(VENV), then build the documentation in site/"
 	@echo "make clean   remove $(VENV) and all caches"
 
 run: $(VENV)/installed
@@ -24,8 +25,11 @@ test: $(VENV)/installed-for-tests
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
+docs: $(VENV)/installed-for-tests
+	$(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/installed: pyproject.toml

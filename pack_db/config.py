@@ -22,8 +22,11 @@ class ConfigKeys(StrEnum):
     ZMQ_TIMEOUT_MS = "ZMQ_TIMEOUT_MS"
     SOCKET_MODE = "SOCKET_MODE"
     SOCKET_GROUP = "SOCKET_GROUP"
+    ALLOWED_UIDS = "ALLOWED_UIDS"
+    ALLOWED_GIDS = "ALLOWED_GIDS"
     MAX_MESSAGE_BYTES = "MAX_MESSAGE_BYTES"
     LOG_LEVEL = "LOG_LEVEL"
+    SERVICE_FACTORY = "SERVICE_FACTORY"
 
 
 _DEFAULTS = {
@@ -53,12 +56,15 @@ class Config:
         self.timeout_s = self._integer(ConfigKeys.ZMQ_TIMEOUT_MS, 1, 600_000) / 1000
         self.socket_mode = self._mode(ConfigKeys.SOCKET_MODE)
         self.socket_group = self.get(ConfigKeys.SOCKET_GROUP, "") or None
+        self.allowed_uids = self._numbers(ConfigKeys.ALLOWED_UIDS)
+        self.allowed_gids = self._numbers(ConfigKeys.ALLOWED_GIDS)
         # The floor keeps room for one call; libzmq's handshake breaks below 276 (libzmq#4436).
         self.max_message_bytes = self._integer(ConfigKeys.MAX_MESSAGE_BYTES, 4096, 2**24)
         self.log_level = self._choice(
             ConfigKeys.LOG_LEVEL, ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
         )
         self.socket_path = self._socket_path()
+        self.service_factory = self.get(ConfigKeys.SERVICE_FACTORY, "") or None
 
     def get(self, key: ConfigKeys, default: str | None = None) -> str:
         """The text of a setting; an empty one counts as not set.
@@ -132,6 +138,15 @@ class Config:
                 f"{key}: must be a whole number from {least} to {most}, not {text!r}"
             )
         return int(text)
+
+    def _numbers(self, key: ConfigKeys) -> frozenset[int]:
+        text = self.get(key, "")
+        words = [word.strip() for word in text.split(",")] if text else []
+        if not all(word.isascii() and word.isdigit() and len(word) < 20 for word in words):
+            raise ConfigurationError(
+                f"{key}: must be whole numbers with commas between, such as 33,1000, not {text!r}"
+            )
+        return frozenset(map(int, words))
 
     def _mode(self, key: ConfigKeys) -> int:
         text = self.get(key)

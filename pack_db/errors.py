@@ -12,7 +12,9 @@
     ├── StorageError                the database failed; the call was undone
     │   ├── StorageBusy             another program holds SQLite's lock; try again
     │   ├── StorageFull             no room left on the disk
-    │   ├── StorageCorrupt          the file is damaged
+    │   ├── StorageReadOnly         the database may not be written to
+    │   ├── StorageCorrupt          the file is damaged; nothing is written until a restart
+    │   ├── StorageMoved            the file was moved or removed while in use
     │   ├── DatabaseInUse           another process owns the database
     │   └── WrongDatabase           not pack-db's file, or one from a newer pack-db
     ├── BadRequest                  the message is not what docs/protocol.md says
@@ -28,7 +30,7 @@
     ├── ClientClosed                the client object was closed
     ├── Unavailable                 nothing was sent, so nothing was done
     │   ├── NoDaemon                nobody listens at the socket's path
-    │   └── PermissionDenied        this user may not use the socket
+    │   └── PermissionDenied        this user may not use the socket, or not call
     └── CallTimeout                 sent, but no answer came in time
         └── OutcomeUnknown          ... and the message had a write in it
 
@@ -115,8 +117,16 @@ class StorageFull(StorageError):
     code = "storage_full"
 
 
+class StorageReadOnly(StorageError):
+    code = "storage_read_only"
+
+
 class StorageCorrupt(StorageError):
     code = "storage_corrupt"
+
+
+class StorageMoved(StorageError):
+    code = "storage_moved"
 
 
 class DatabaseInUse(StorageError):

@@ -1,5 +1,6 @@
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pack_db
@@ -9,10 +10,22 @@ from pack_db_daemon.call_statistics import CallStatistics
 
 
 class LocalDaemonService(DaemonService):
-    def __init__(self, database: Database, statistics: CallStatistics, socket_path: Path) -> None:
+    """
+    Args:
+        count_connections: how many are open now.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        statistics: CallStatistics,
+        socket_path: Path,
+        count_connections: Callable[[], int],
+    ) -> None:
         self._database = database
         self._statistics = statistics
         self._socket_path = socket_path
+        self._count_connections = count_connections
         self._started_at = int(time.time())
         self._started = time.monotonic()
 
@@ -26,6 +39,7 @@ class LocalDaemonService(DaemonService):
             started_at=self._started_at,
             uptime_s=int(time.monotonic() - self._started),
             socket_path=str(self._socket_path),
+            connections=self._count_connections(),
             database=self._database.status(),
             methods=self._statistics.summary(),
         )

@@ -4,10 +4,17 @@ from collections.abc import Callable
 
 import zmq
 
+from pack_db.errors import PermissionDenied
+from pack_db_client.protocol.messages import encode_error, encode_reply
+from pack_db_daemon.callers import Callers
+from pack_db_daemon.connection_limit import ConnectionLimit
 from pack_db_daemon.dispatcher import Dispatcher
 
 _HANDSHAKE_MS = 2000
-_SEND_QUEUE = 16  # replies a peer may leave unread; libzmq#4750 loses replies at 1
+# Replies a peer may leave unread before more are dropped. libzmq learns what was read once for
+# half of the queue, and looks for it once in 100 messages; below 200 it drops replies of a fast
+# client that reads them all (libzmq#4750).
+_SEND_QUEUE = 256
 _LINGER_MS = 200
 # Waking a sleeping thread takes 20 to 25 µs, the largest part of a round trip. So after an answer
 # the loop looks for the client's next message about 40 µs long before it goes to sleep.
@@ -15,7 +22,18 @@ _TRIES = 50
 _TICK_S = 1.0
 _BUSY_TICK_S = 0.02
 _SIGNALS_AT_ONCE = 512
-_NOBODY = -1  # no process has this uid
+# The same for every message: nothing of a message is read whose sender may not call.
+_NO_PERMISSION = encode_reply(
+    0,
+    [
+        encode_error(
+            PermissionDenied(
+                "this daemon does not let this user call; ask its owner to let this user in "
+                "(ALLOWED_UIDS, ALLOWED_GIDS)"
+            )
+        )
+    ],
+)
 
 
 class RepTransport:
@@ -33,10 +51,12 @@ class RepTransport:
         self,
         listening_fd: int,
         path: str,
+        callers: Callers,
         dispatcher: Dispatcher,
         max_message_bytes: int,
         housekeeping: Callable[[], bool],
     ) -> None:
+        self._callers = callers
         self._dispatcher = dispatcher
         self._housekeeping = housekeeping
         self._context = zmq.Context()
@@ -48,8 +68,14 @@ class RepTransport:
         self._socket.maxmsgsize = max_message_bytes
         self._socket.sndhwm = _SEND_QUEUE
         self._socket.linger = _LINGER_MS
+        self._connections = ConnectionLimit(self._context, path)
+        self._connections.start(self._socket)
         self._socket.use_fd = os.dup(listening_fd)  # libzmq closes what it is given
         self._socket.bind(f"ipc://{path}")
+
+    @property
+    def connection_count(self) -> int:
+        return self._connections.count
 
     def serve(self, wakeup_fd: int, stopped: Callable[[], bool]) -> None:
         """Answer messages until `stopped`, which is asked again whenever `wakeup_fd` is readable.
@@ -73,6 +99,7 @@ class RepTransport:
 
     def close(self) -> None:
         self._socket.close()
+        self._connections.wait()
         self._context.term()  # waits for the last replies to leave, _LINGER_MS at most
 
     def _answer_one(self) -> bool:
@@ -84,14 +111,17 @@ class RepTransport:
         if frame.more:
             self._socket.recv_multipart()
             message = b""  # a request is one frame; the dispatcher refuses the empty one
-        self._socket.send(self._dispatcher.dispatch(message, _user_id(frame)))
+        user_id = self._user_id(frame)
+        if user_id is None:
+            self._socket.send(_NO_PERMISSION)
+        else:
+            self._socket.send(self._dispatcher.dispatch(message, user_id))
         return True
 
-
-def _user_id(frame: zmq.Frame) -> int:
-    """The uid that the kernel gives for whoever opened the connection."""
-    try:
-        # "localhost:uid:gid:pid". `User-Id` would be what the peer says itself.
-        return int(str(frame.get("Peer-Address")).split(":")[1])
-    except (zmq.ZMQError, IndexError, ValueError):
-        return _NOBODY
+    def _user_id(self, frame: zmq.Frame) -> int | None:
+        try:
+            # What the kernel says; `User-Id` would be what the peer says itself.
+            address = frame.get("Peer-Address")
+        except zmq.ZMQError:
+            return None
+        return self._callers.user_id(str(address))

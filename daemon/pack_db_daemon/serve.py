@@ -6,20 +6,22 @@ from contextlib import closing
 
 import pack_db
 from pack_db.config import Config, ConfigKeys
-from pack_db.errors import ConfigurationError, PackDbError
+from pack_db.errors import ConfigurationError, PackDbError, StorageError
 from pack_db.impls.service_factory import ServiceFactory
-from pack_db.interfaces.services import SERVICES
-from pack_db_client.protocol.daemon_service import DAEMON_SERVICE, DaemonService
+from pack_db_client.protocol.daemon_service import DAEMON_SERVICE
 from pack_db_daemon.adopted_socket import AdoptedSocket
 from pack_db_daemon.call_statistics import CallStatistics
+from pack_db_daemon.callers import Callers
 from pack_db_daemon.dispatcher import Dispatcher
 from pack_db_daemon.exactly_once import ExactlyOnce
 from pack_db_daemon.listening_socket import ListeningSocket
 from pack_db_daemon.local_daemon_service import LocalDaemonService
-from pack_db_daemon.method_table import MethodTable
+from pack_db_daemon.log_limit import LogLimit
+from pack_db_daemon.method_table import MethodTable, with_daemon_service
 from pack_db_daemon.process_signals import ProcessSignals
 from pack_db_daemon.rep_transport import RepTransport
 from pack_db_daemon.service_manager import ServiceManager
+from pack_db_daemon.status_line import StatusLine
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +32,8 @@ def serve(factory: ServiceFactory) -> None:
     Raises:
         PackDbError: it cannot start; the message says why.
     """
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(LogLimit())
     manager = ServiceManager(os.environ)
     try:
         # First of all: a descriptor that was announced and is not there would be taken by the
@@ -61,25 +65,32 @@ def _serve(
     exactly_once = ExactlyOnce(database, factory.get_reply_journal())
     statistics = CallStatistics()
     with adopted or ListeningSocket(config) as listening:
-        status = f"pack-db {pack_db.__version__} serves {database.path} at {listening.path}"
+        status = StatusLine(
+            f"pack-db {pack_db.__version__} serves {database.path} at {listening.path}", database
+        )
 
         def keep_house() -> bool:
             manager.alive()
             if signals.take_reload_request():
                 manager.reloading()
                 _reload(config)
-                manager.ready(status)
+                manager.ready(status.text)
+            if status.update():
+                manager.ready(status.text)
             return _forget_expired(exactly_once)
 
         services = {
             **factory.get_services(),
-            DAEMON_SERVICE: LocalDaemonService(database, statistics, listening.path),
+            DAEMON_SERVICE: LocalDaemonService(
+                database, statistics, listening.path, lambda: transport.connection_count
+            ),
         }
         transport = RepTransport(
             listening.fileno(),
             str(listening.path),
+            Callers(config.allowed_uids, config.allowed_gids),
             Dispatcher(
-                MethodTable({**SERVICES, DAEMON_SERVICE: DaemonService}, services),
+                MethodTable(with_daemon_service(factory.services), services),
                 database,
                 exactly_once,
                 statistics,
@@ -89,8 +100,8 @@ def _serve(
             keep_house,
         )
         with closing(transport):
-            _log.info("process %d: %s", os.getpid(), status)
-            manager.ready(status)
+            _log.info("process %d: %s", os.getpid(), status.text)
+            manager.ready(status.text)
             transport.serve(signals.wakeup_fd, lambda: signals.stop_requested)
             manager.stopping()
 
@@ -111,6 +122,8 @@ def _reload(running: Config) -> None:
 def _forget_expired(exactly_once: ExactlyOnce) -> bool:
     try:
         return exactly_once.forget_expired()
+    except StorageError:
+        return False  # the database has logged it, and it is tried again
     except Exception:
         _log.exception("cannot prune the reply journal; it is tried again")
         return False

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from pathlib import Path
 
 import apsw
@@ -9,12 +10,16 @@ from pack_db.impls.migration_runner import MigrationRunner
 from pack_db.impls.storage_errors import translated
 
 
-def applied_and_pending(path: Path) -> tuple[list[str], list[str]]:
+def applied_and_pending(path: Path, migrations: Mapping[str, Path]) -> tuple[list[str], list[str]]:
     """Names of the migrations that the database at `path` has, and of those it lacks.
 
     Only reads, beside a running daemon too, so it does without the lock.
 
+    Args:
+        migrations: as `ServiceFactory.migrations`.
+
     Raises:
+        ConfigurationError: there are no migrations where they should be.
         WrongDatabase: the file is not pack-db's.
         StorageError: the file cannot be read.
     """
@@ -24,7 +29,7 @@ def applied_and_pending(path: Path) -> tuple[list[str], list[str]]:
     else:
         database = APSWDatabase(":memory:")
     try:
-        runner = MigrationRunner(database)
+        runner = MigrationRunner(database, migrations)
         return runner.applied(), runner.pending()
     except (peewee.PeeweeException, apsw.Error) as exc:
         raise translated(exc) from exc

@@ -1,23 +1,35 @@
 from collections.abc import Mapping
-from typing import Self
+from pathlib import Path
+from typing import ClassVar, Self
 
 from pack_db.config import Config
 from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.migration_runner import MIGRATIONS
 from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
 from pack_db.impls.peewee_ledger import PeeweeLedger
 from pack_db.impls.peewee_reply_journal import PeeweeReplyJournal
 from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.reply_journal import ReplyJournal
+from pack_db.interfaces.services import SERVICES
 from pack_db.interfaces.token_repo import TokenRepo
 
 
 class ServiceFactory:
     """Creates everything, lazily and once. The only singleton.
 
+    A package with services of its own subclasses it: it extends `services`, `migrations` and
+    `get_services`, and is named by the setting SERVICE_FACTORY.
+
     The getters raise what the constructors of what they create raise: `ConfigurationError`,
     and `StorageError` from the database on.
     """
+
+    services: ClassVar[dict[str, type]] = SERVICES
+    """Service name -> interface."""
+
+    migrations: ClassVar[dict[str, Path]] = MIGRATIONS
+    """Package -> the directory of its numbered migration scripts, in the order to run them."""
 
     _instance: "ServiceFactory | None" = None
 
@@ -51,7 +63,7 @@ class ServiceFactory:
 
     def get_database_connection(self) -> DatabaseConnection:
         if self._database_connection is None:
-            self._database_connection = DatabaseConnection(self.get_config())
+            self._database_connection = DatabaseConnection(self.get_config(), self.migrations)
         return self._database_connection
 
     def get_account_repo(self) -> AccountRepo:
@@ -72,7 +84,7 @@ class ServiceFactory:
         return self._reply_journal
 
     def get_services(self) -> Mapping[str, object]:
-        """Service name -> implementation, a row for each of `pack_db.interfaces.services`."""
+        """Service name -> implementation, a row for each of `services`."""
         return {"accounts": self.get_account_repo(), "tokens": self.get_token_repo()}
 
     def _get_ledger(self) -> PeeweeLedger:

@@ -1,7 +1,13 @@
 import apsw
 import peewee
 
-from pack_db.errors import StorageBusy, StorageCorrupt, StorageError, StorageFull
+from pack_db.errors import (
+    StorageBusy,
+    StorageCorrupt,
+    StorageError,
+    StorageFull,
+    StorageReadOnly,
+)
 
 
 class ConstraintViolated(Exception):
@@ -27,6 +33,10 @@ def translated(exc: Exception) -> Exception:
             return StorageFull("no room left for the database; free some, then try again")
         case apsw.CorruptError() | apsw.NotADBError():
             return StorageCorrupt("the database is damaged; restore a backup")
-        case apsw.IOError() | apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.NoMemError():
+        case apsw.ReadOnlyError():
+            return StorageReadOnly(
+                "the database may not be written to; is its disk or its directory read-only?"
+            )
+        case apsw.IOError() | apsw.CantOpenError() | apsw.NoMemError():
             return StorageError(f"the database failed: {cause}; see the log of its daemon")
     return exc

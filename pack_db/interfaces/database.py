@@ -23,4 +23,11 @@ class Database(ABC):
         """Undo only what the block wrote if it raises; the transaction around it goes on."""
 
     @abstractmethod
+    def check(self) -> str:
+        """Look at the database's files; returns its health as `status` shows it.
+
+        To be called about once a second, outside of a transaction. Never raises.
+        """
+
+    @abstractmethod
     def status(self) -> DatabaseStatus: ...

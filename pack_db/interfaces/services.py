@@ -1,7 +1,5 @@
-from collections.abc import Mapping
-
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.token_repo import TokenRepo
 
-SERVICES: Mapping[str, type] = {"accounts": AccountRepo, "tokens": TokenRepo}
+SERVICES: dict[str, type] = {"accounts": AccountRepo, "tokens": TokenRepo}
 """Service name -> interface. On the wire a method is named "service.method"."""

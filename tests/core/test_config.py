@@ -41,6 +41,7 @@ def test_every_setting_is_taken_from_what_was_given() -> None:
             "SOCKET_GROUP": "staff",
             "MAX_MESSAGE_BYTES": "65536",
             "LOG_LEVEL": "debug",
+            "SERVICE_FACTORY": "notes.factory:NotesFactory",
         }
     )
     assert config.database_path == Path("/data/my.db")
@@ -51,6 +52,7 @@ def test_every_setting_is_taken_from_what_was_given() -> None:
     assert config.socket_group == "staff"
     assert config.max_message_bytes == 65536
     assert config.log_level == "DEBUG"
+    assert config.service_factory == "notes.factory:NotesFactory"
 
 
 def test_an_empty_value_counts_as_not_set() -> None:

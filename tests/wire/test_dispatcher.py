@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pack_db.errors import ConfigurationError
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import Account, CreateAccountInput
@@ -202,8 +203,8 @@ def test_a_defect_of_a_service_undoes_its_call_alone_and_is_told_to_the_log_only
     assert factory.get_token_repo().get_balance(account.id).topup_remaining == 2
 
 
-def test_a_service_without_an_implementation_is_a_type_error(factory: ServiceFactory) -> None:
-    with pytest.raises(TypeError, match="tokens"):
+def test_a_service_without_an_implementation_is_refused(factory: ServiceFactory) -> None:
+    with pytest.raises(ConfigurationError, match="tokens"):
         MethodTable(SERVICES, {"accounts": factory.get_account_repo()})
-    with pytest.raises(TypeError, match="accounts"):
+    with pytest.raises(ConfigurationError, match="accounts"):
         MethodTable(SERVICES, {name: object() for name in SERVICES})

@@ -196,7 +196,7 @@ def _call(sequence: int, fields: Any) -> Call:
 
 def _entity(value: Any) -> Any:
     if is_dataclass(value):
-        return msgspec.to_builtins(value)
+        return msgspec.to_builtins(value, builtin_types=(bytes,))  # else they would be base64
     raise TypeError(f"this {type(value).__name__} is of a kind or size that cannot travel")
 
 

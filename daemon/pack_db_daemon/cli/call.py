@@ -7,21 +7,21 @@ from typing import Any
 import click
 import msgspec
 
-from pack_db.interfaces.services import SERVICES
+from pack_db.config import Config
+from pack_db.configured_factory import interfaces
 from pack_db_client import PackDb
-from pack_db_client.protocol.daemon_service import DAEMON_SERVICE, DaemonService
 from pack_db_client.protocol.messages import Arguments
-from pack_db_client.protocol.methods import Method, methods_of
+from pack_db_client.protocol.methods import Method
 from pack_db_daemon.cli.client import with_client
+from pack_db_daemon.cli.failure import failures_shown
 from pack_db_daemon.cli.output import Output
-
-_INTERFACES = {**SERVICES, DAEMON_SERVICE: DaemonService}
+from pack_db_daemon.method_table import methods_by_name, with_daemon_service
 
 
 class _CallCommand(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Methods"):
-            for method in _methods().values():
+        with failures_shown(), formatter.section("Methods"):
+            for method in methods_by_name(_interfaces()).values():
                 formatter.write_text(_signature(method))
 
 
@@ -44,22 +44,20 @@ def call(db: PackDb, out: Output, method: str, arguments: tuple[str, ...]) -> No
       pack-db call accounts.list_accounts '{"limit": 10}'
       pack-db call accounts.authenticate - < key.json
     """
-    found = _methods().get(method)
+    served = _interfaces()
+    methods = methods_by_name(served)
+    found = methods.get(method)
     if found is None:
-        raise click.BadParameter(_no_such_method(method), param_hint="METHOD")
+        raise click.BadParameter(_no_such_method(method, list(methods)), param_hint="METHOD")
     # Checked as the daemon would, but before anything is sent.
     positional, keywords = found.convert_arguments(_parse(arguments))
     service = method.partition(".")[0]
-    stub: object = db.service(service, _INTERFACES[service])
+    stub: object = db.service(service, served[service])
     out.json(getattr(stub, found.function_name)(*positional, **keywords))
 
 
-def _methods() -> dict[str, Method]:
-    return {
-        method.name: method
-        for service, interface in _INTERFACES.items()
-        for method in methods_of(service, interface)
-    }
+def _interfaces() -> dict[str, type]:
+    return with_daemon_service(interfaces(Config()))
 
 
 def _signature(method: Method) -> str:
@@ -70,8 +68,7 @@ def _signature(method: Method) -> str:
     return f"{method.name}{inspect.Signature(names)}"
 
 
-def _no_such_method(name: str) -> str:
-    names = list(_methods())
+def _no_such_method(name: str, names: list[str]) -> str:
     near = difflib.get_close_matches(name, names) or [n for n in names if name in n] or names
     return f"there is no method {name!r}; did you mean {', '.join(near)}?"
 

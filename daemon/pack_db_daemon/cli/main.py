@@ -5,9 +5,15 @@ import click
 
 import pack_db
 from pack_db_daemon.cli.accounts import accounts
+from pack_db_daemon.cli.backup import backup
+from pack_db_daemon.cli.bench import bench
 from pack_db_daemon.cli.call import call
+from pack_db_daemon.cli.check import check
+from pack_db_daemon.cli.export import export
 from pack_db_daemon.cli.failure import EXIT_CODES_AND_OUTPUT, INTERRUPTED
+from pack_db_daemon.cli.import_ import import_
 from pack_db_daemon.cli.migrate import migrate
+from pack_db_daemon.cli.restore import restore
 from pack_db_daemon.cli.serve import serve
 from pack_db_daemon.cli.status import status
 from pack_db_daemon.cli.tokens import tokens
@@ -21,8 +27,8 @@ from pack_db_daemon.cli.tokens import tokens
 def cli() -> None:
     """Share a SQLite database between the processes of this host.
 
-    One process runs 'pack-db serve'; all other commands but 'migrate' call it through its
-    socket.
+    One process runs 'pack-db serve'. The other commands call it through its socket, but 'migrate',
+    'backup', 'restore' and 'check', which work on the database file.
 
     \b
     Examples:
@@ -34,7 +40,10 @@ def cli() -> None:
     """
 
 
-for command in (serve, status, call, accounts, tokens, migrate):
+for command in (
+    *(serve, status, call, accounts, tokens, migrate),
+    *(backup, restore, check, export, import_, bench),
+):
     cli.add_command(command)
 
 

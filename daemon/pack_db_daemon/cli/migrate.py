@@ -1,5 +1,4 @@
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 
@@ -34,7 +33,7 @@ def status(out: Output) -> None:
       pack-db migrate status
       pack-db migrate status --json | jq -r '.[] | select(.state == "pending").name'
     """
-    out.rows([_migrations(Config().database_path)], _COLUMNS)
+    out.rows([_migrations(Config())], _COLUMNS)
 
 
 @migrate.command()
@@ -47,10 +46,12 @@ def up(out: Output) -> None:
       pack-db migrate up
       DB_PATH=/srv/copy.db pack-db migrate up
     """
+    from pack_db.configured_factory import factory_class
     from pack_db.impls.service_factory import ServiceFactory
 
+    factory = factory_class(Config()).get_instance()
     try:
-        names = ServiceFactory.get_instance().get_database_connection().run_migrations()
+        names = factory.get_database_connection().run_migrations()
     finally:
         ServiceFactory.reset()
     out.rows([[Migration(name=name, state="applied") for name in names]], _COLUMNS)
@@ -58,10 +59,11 @@ def up(out: Output) -> None:
         out.note("The schema is the newest already.")
 
 
-def _migrations(path: Path) -> list[Migration]:
+def _migrations(config: Config) -> list[Migration]:
+    from pack_db.configured_factory import factory_class
     from pack_db.impls.schema_status import applied_and_pending
 
-    applied, pending = applied_and_pending(path)
+    applied, pending = applied_and_pending(config.database_path, factory_class(config).migrations)
     return [
         *(Migration(name=name, state="applied") for name in applied),
         *(Migration(name=name, state="pending") for name in pending),

@@ -20,8 +20,12 @@ class Output(ABC):
         click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
     @abstractmethod
-    def record(self, entity: Any) -> None:
-        """Print one dataclass."""
+    def record(self, entity: Any, *, bars: str = "") -> None:
+        """Print one dataclass.
+
+        Args:
+            bars: a field of the rows in its lists, which people see as bars, too.
+        """
 
     @abstractmethod
     def rows(self, pages: Iterable[Sequence[Any]], columns: Sequence[str]) -> None:
@@ -37,7 +41,7 @@ class Output(ABC):
 
 
 class JsonOutput(Output):
-    def record(self, entity: Any) -> None:
+    def record(self, entity: Any, *, bars: str = "") -> None:
         self.json(entity)
 
     def rows(self, pages: Iterable[Sequence[Any]], columns: Sequence[str]) -> None:
@@ -54,10 +58,10 @@ class JsonOutput(Output):
 
 
 class TextOutput(Output):
-    def record(self, entity: Any) -> None:
+    def record(self, entity: Any, *, bars: str = "") -> None:
         from pack_db_daemon.cli.tables import print_record
 
-        print_record(entity)
+        print_record(entity, bars)
 
     def rows(self, pages: Iterable[Sequence[Any]], columns: Sequence[str]) -> None:
         from pack_db_daemon.cli.tables import print_rows

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from pack_db.config import Config
 from pack_db_daemon.cli.failure import failures_shown
 
 
@@ -20,11 +21,12 @@ def serve() -> None:
       DB_PATH=/srv/app/pack.db ZMQ_SOCKET_PATH=/run/app/pack-db.sock pack-db serve
     """
     # Imported here: the commands that only call the daemon start faster without Peewee.
+    from pack_db.configured_factory import factory_class
     from pack_db.impls.service_factory import ServiceFactory
     from pack_db_daemon.serve import serve as serve_until_stopped
 
     with failures_shown():
-        factory = ServiceFactory.get_instance()
+        factory = factory_class(Config()).get_instance()
         try:
             _log_to_stderr(factory.get_config().log_level)
             serve_until_stopped(factory)

@@ -11,11 +11,16 @@ from rich.table import Table
 
 from pack_db.interfaces.entities.account import AccountStatus
 
+_BAR = 40  # characters of the longest bar
 _WIDTH = 10_000  # characters, so that no id is ever cut or broken: ids are there to be copied
 
 
-def print_record(entity: Any) -> None:
-    """One line for each field, those of its parts among them; then a table for each list."""
+def print_record(entity: Any, bars: str = "") -> None:
+    """One line for each field, those of its parts among them; then a table for each list.
+
+    Args:
+        bars: a field that is drawn as well, in those lists whose rows have it.
+    """
     lines = Table.grid(padding=(0, 3, 0, 0))
     lines.add_column(style="bold")
     lines.add_column()
@@ -29,18 +34,30 @@ def print_record(entity: Any) -> None:
     for rows in lists:
         if rows:
             _print("")
-            print_rows(rows, [field.name for field in fields(rows[0])])
+            columns = [field.name for field in fields(rows[0])]
+            print_rows(rows, columns, bars if bars in columns else "")
 
 
-def print_rows(rows: Sequence[Any], columns: Sequence[str]) -> None:
-    """One line for each row, below the names of `columns`."""
+def print_rows(rows: Sequence[Any], columns: Sequence[str], bars: str = "") -> None:
+    """One line for each row, below the names of `columns`, and a bar as long as its `bars`."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in columns:
         justify: Literal["left", "right"] = "left" if _is_text(name, rows[0]) else "right"
         table.add_column(_label(name), justify=justify)
+    if bars:
+        table.add_column()
+        longest = max(getattr(row, bars) for row in rows)
     for row in rows:
-        table.add_row(*(_text(name, getattr(row, name)) for name in columns))
+        cells = [_text(name, getattr(row, name)) for name in columns]
+        if bars:
+            cells.append(_bar(getattr(row, bars), longest))
+        table.add_row(*cells)
     _print(table)
+
+
+def _bar(value: float, longest: float) -> str:
+    eighths = round(8 * _BAR * value / longest) if longest else 0
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
 def _print(renderable: Table | str) -> None:

@@ -6,13 +6,14 @@ from pack_db_daemon.cli.account_argument import account_argument, find_account_i
 from pack_db_daemon.cli.client import with_client
 from pack_db_daemon.cli.output import Output
 from pack_db_daemon.cli.paging import pages
+from pack_db_daemon.cli.usage import usage
 
 _COLUMNS = ("number", "kind", "amount", "token_remaining", "topup_remaining", "created_at")
 
 
 @click.group()
 def tokens() -> None:
-    """Show and change the tokens of an account.
+    """Show and change tokens, those of one account or the use of all.
 
     An ACCOUNT is given by its id or its e-mail address.
     """
@@ -115,6 +116,9 @@ def entries(db: PackDb, out: Output, account: str, after: int, limit: int | None
         ),
         _COLUMNS,
     )
+
+
+tokens.add_command(usage)
 
 
 def _show(out: Output, balance: TokenBalance) -> None:

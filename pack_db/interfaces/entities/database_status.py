@@ -1,10 +1,13 @@
 from dataclasses import dataclass
 
+GOOD_HEALTH = "good"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseStatus:
     engine: str  # name and version, such as "SQLite 3.54.1"
     path: str
     size_bytes: int  # the database and its write-ahead log
-    schema_version: str  # name of the newest migration applied
+    schema_version: str  # name of the newest migration applied, or "unreadable"
     durability: str  # in words: what a write survives whose reply has arrived
+    health: str  # GOOD_HEALTH, or in words what is wrong and what to do

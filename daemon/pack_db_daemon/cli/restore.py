@@ -1,0 +1,41 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from pack_db.config import Config
+from pack_db_daemon.cli.interruptible import interruptible
+from pack_db_daemon.cli.output import Output, with_output
+from pack_db_daemon.cli.progress import progress_in_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    database: str
+    replaced: str | None  # where the database is now that was there before
+
+
+@click.command()
+@click.argument(
+    "backup", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@with_output
+def restore(out: Output, backup: Path) -> None:
+    """Put a backup in the place of the database DB_PATH; no daemon may be running.
+
+    The backup is copied and verified before anything is replaced, and what is replaced is kept
+    under another name. When it is interrupted, the database is the old one or the new one, whole.
+
+    \b
+    Examples:
+      systemctl stop pack-db.socket pack-db.service
+      pack-db restore /srv/backups/pack-db-20270131T030000Z.db.gz
+    """
+    from pack_db.impls.sqlite_restore import restore as put_in_place
+
+    database = Config().database_path
+    with interruptible(), progress_in_bytes() as progress:
+        replaced = put_in_place(backup, database, progress)
+    out.record(
+        Restored(database=str(database), replaced=None if replaced is None else str(replaced))
+    )

@@ -1,0 +1,43 @@
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from pack_db.errors import NotFound
+from pack_db.interfaces.query import query
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    id: int
+    account_id: str
+    text: str
+
+
+class NoteNotFound(NotFound):
+    code = "note_not_found"
+
+
+class NoteRepo(ABC):
+    @abstractmethod
+    def add(self, account_id: str, text: str) -> Note:
+        """Raises: AccountNotFound."""
+
+    @abstractmethod
+    @query
+    def list_notes(self, account_id: str, after: int = 0) -> list[Note]:
+        """The next 100 notes of an account with an id above `after`."""
+
+    @abstractmethod
+    def remove(self, note_id: int) -> None:
+        """Raises: NoteNotFound."""
+
+
+class AsyncNoteRepo(ABC):
+    @abstractmethod
+    async def add(self, account_id: str, text: str) -> Note: ...
+
+    @abstractmethod
+    @query
+    async def list_notes(self, account_id: str, after: int = 0) -> list[Note]: ...
+
+    @abstractmethod
+    async def remove(self, note_id: int) -> None: ...

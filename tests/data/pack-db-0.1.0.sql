@@ -1,0 +1,21 @@
+-- A database of pack-db 0.1.0, with the migrations up to 0002_reply_journal.
+PRAGMA application_id = 1885430635;
+BEGIN TRANSACTION;
+CREATE TABLE "accounts" ("id" TEXT NOT NULL PRIMARY KEY, "email" TEXT NOT NULL CHECK (length(email) BETWEEN 3 AND 254), "email_key" TEXT NOT NULL, "api_key_hash" BLOB NOT NULL CHECK (length(api_key_hash) = 32), "api_key_tail" TEXT NOT NULL CHECK (length(api_key_tail) = 4), "plan_name" TEXT NOT NULL CHECK (length(plan_name) > 0), "token_remaining" INTEGER NOT NULL CHECK (token_remaining BETWEEN 0 AND 9007199254740991), "topup_remaining" INTEGER NOT NULL CHECK (topup_remaining BETWEEN -9007199254740991 AND 9007199254740991), "entry_count" INTEGER NOT NULL CHECK (entry_count > 0), "status" INTEGER NOT NULL CHECK (status IN (0, 1)), "created_at" INTEGER NOT NULL, "updated_at" INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO "accounts" VALUES('01a20525-96b1-755e-a55f-0c9aa4d11ffa','Ada@example.com','ada@example.com',X'1357EB47179DB0781888048E60E54A49D9B7D4B318BADB2399D796EB101709B4','c610','Free',1000,35,4,1,1795382679,1795382679);
+INSERT INTO "accounts" VALUES('01a20525-96b6-7736-bfec-b220c458f6e5','bob@example.com','bob@example.com',X'963C759EEF66D6470AB35C19F3A12C4A2CB95AD64C153ED34D0B8D10FE46D137','d4b2','Pro',0,-10,2,0,1795382679,1795382679);
+CREATE TABLE "ledger_entries" ("account_id" TEXT NOT NULL, "number" INTEGER NOT NULL CHECK (number > 0), "kind" TEXT NOT NULL CHECK (kind IN ('opening', 'consumption', 'top_up', 'renewal')), "amount" INTEGER NOT NULL, "token_remaining" INTEGER NOT NULL, "topup_remaining" INTEGER NOT NULL, "created_at" INTEGER NOT NULL, PRIMARY KEY ("account_id", "number"), FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") ON DELETE CASCADE) STRICT, WITHOUT ROWID;
+INSERT INTO "ledger_entries" VALUES('01a20525-96b1-755e-a55f-0c9aa4d11ffa',1,'opening',1050,1000,50,1795382679);
+INSERT INTO "ledger_entries" VALUES('01a20525-96b1-755e-a55f-0c9aa4d11ffa',2,'consumption',-1020,0,30,1795382679);
+INSERT INTO "ledger_entries" VALUES('01a20525-96b1-755e-a55f-0c9aa4d11ffa',3,'top_up',5,0,35,1795382679);
+INSERT INTO "ledger_entries" VALUES('01a20525-96b1-755e-a55f-0c9aa4d11ffa',4,'renewal',1000,1000,35,1795382679);
+INSERT INTO "ledger_entries" VALUES('01a20525-96b6-7736-bfec-b220c458f6e5',1,'opening',50000,50000,0,1795382679);
+INSERT INTO "ledger_entries" VALUES('01a20525-96b6-7736-bfec-b220c458f6e5',2,'consumption',-50010,0,-10,1795382679);
+CREATE TABLE "reply_journal" ("client" BLOB NOT NULL PRIMARY KEY, "user_id" INTEGER NOT NULL, "sequence" INTEGER NOT NULL, "digest" BLOB NOT NULL, "reply" BLOB NOT NULL, "boot_id" TEXT NOT NULL, "expires_ns" INTEGER NOT NULL) STRICT;
+INSERT INTO "reply_journal" VALUES(X'F04AD3CC7641A5F8F68AF807E29834B3E8BA25435BB077DE85A1504C79F3FD17',1000,3,X'00000000000000000000000000000000',X'468A9370A3E88445DECC7EA5981990F902146E72947F36A6757B08B23BDEF66609','00000000-0000-4000-8000-000000000000',1);
+CREATE TABLE "schema_migrations" ("name" TEXT NOT NULL PRIMARY KEY, "applied" INTEGER NOT NULL);
+INSERT INTO "schema_migrations" VALUES('0001_accounts_and_ledger',1795382679);
+INSERT INTO "schema_migrations" VALUES('0002_reply_journal',1795382679);
+CREATE UNIQUE INDEX "account_email_key" ON "accounts" ("email_key");
+CREATE UNIQUE INDEX "account_api_key_hash" ON "accounts" ("api_key_hash");
+COMMIT;

@@ -1,0 +1,88 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.docs.page import blocks, do
+from tests.own_services.installation import ROOT, install
+
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+# Their commands install on the machine, or show a person around on one that is in use.
+TESTED_ELSEWHERE = {"systemd.md": "tests/systemd", "operations.md": "tests/operations"}
+TO_DO = [
+    page
+    for page in PAGES
+    if page.name not in TESTED_ELSEWHERE
+    and any(b.language != "text" and not b.is_included for b in blocks(page.read_text()))
+]
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with what a reader has installed."""
+    return install(tmp_path_factory.mktemp("reader"), ROOT / "examples" / "notes")
+
+
+@pytest.fixture(scope="module")
+def dependencies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the tests' own environment has, but for pack-db."""
+    directory = tmp_path_factory.mktemp("dependencies")
+    for path in Path(msgspec.__file__).parents[1].iterdir():
+        if not path.name.startswith(("pack_db", "__editable__")):
+            (directory / path.name).symlink_to(path)
+    return directory
+
+
+@pytest.fixture
+def environment(python: Path, dependencies: Path, short_path: Path) -> dict[str, str]:
+    """A reader's terminal, in which nothing is configured."""
+    return {
+        "PATH": f"{python.parent}:{os.environ['PATH']}",
+        "HOME": str(short_path),
+        "XDG_RUNTIME_DIR": str(short_path),
+        # `pip install pack-db` installs the one that is tested, and its dependencies are there.
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_DEPS": "1",
+        "PIP_FIND_LINKS": str(python.parents[2] / "wheels"),
+        "PYTHONPATH": str(dependencies),
+    }
+
+
+@pytest.mark.parametrize("page", TO_DO, ids=lambda page: page.stem)
+def test_a_page_works_as_it_is_written(
+    page: Path, environment: dict[str, str], short_path: Path
+) -> None:
+    do(blocks(page.read_text()), short_path, environment)
+
+
+def test_the_tutorial_and_every_how_to_page_are_among_them() -> None:
+    assert {page.stem for page in TO_DO} >= {"tutorial", "asyncio", "own-services", "upgrading"}
+
+
+@pytest.mark.parametrize("page", TO_DO, ids=lambda page: page.stem)
+def test_every_block_says_its_language_or_is_no_code(page: Path) -> None:
+    fences = [line.strip() for line in page.read_text().splitlines() if "```" in line]
+    for opening in fences[::2]:
+        words = opening.removeprefix("```").split(" ", 1)
+        assert words[0] in {"", "text", "sh", "python", "ini"}, opening
+
+
+def test_every_page_is_in_the_navigation_and_every_link_leads_somewhere(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs", reason="the documentation's own extra is not installed")
+    site = tmp_path / "site"
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", site],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "not included in the" not in done.stderr
+    for page in PAGES:
+        name = "" if page.stem == "index" else page.relative_to(DOCS).with_suffix("")
+        assert (site / name / "index.html").is_file()

@@ -1,0 +1,72 @@
+"""`docs/test-vectors.json` is what a client in another language is tested with; so is ours."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pack_db_client.protocol.messages import (
+    VERSION,
+    decode_reply,
+    decode_request,
+    encode_call,
+    encode_reply,
+    encode_request,
+)
+from tests.support.daemon_process import DaemonProcess
+from tests.support.running_daemon import running_daemon
+from tests.wire.raw_client import RawClient, pack
+
+VECTORS = json.loads((Path(__file__).parents[2] / "docs" / "test-vectors.json").read_text())
+
+
+def vectors(kind: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("vector", VECTORS[kind], ids=lambda vector: vector["meaning"])
+
+
+@pytest.fixture(scope="module")
+def shared_daemon() -> Iterator[DaemonProcess]:
+    with running_daemon() as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def raw(shared_daemon: DaemonProcess) -> Iterator[RawClient]:
+    with RawClient(shared_daemon.socket_path) as client:
+        yield client
+
+
+def test_the_vectors_are_of_the_version_that_is_spoken() -> None:
+    assert VECTORS["protocol"] == VERSION
+
+
+@vectors("requests")
+def test_a_request_is_these_bytes(vector: dict[str, Any]) -> None:
+    calls = [encode_call(method, arguments) for method, arguments in vector["calls"]]
+    client_id = bytes.fromhex(vector["client_id"])
+    data = encode_request(client_id, vector["sequence"], vector["deadline"], calls)
+    assert data.hex() == vector["hex"]
+
+
+@vectors("requests")
+def test_these_bytes_are_a_request(vector: dict[str, Any]) -> None:
+    request = decode_request(bytes.fromhex(vector["hex"]))
+    assert request.client_id.hex() == vector["client_id"]
+    assert (request.sequence, request.deadline_ns) == (vector["sequence"], vector["deadline"])
+    assert [[call.method, call.arguments] for call in request.calls] == vector["calls"]
+
+
+@vectors("replies")
+def test_a_reply_is_these_bytes_and_these_bytes_are_a_reply(vector: dict[str, Any]) -> None:
+    data = bytes.fromhex(vector["hex"])
+    assert decode_reply(data) == (vector["sequence"], vector["results"])
+    assert encode_reply(vector["sequence"], list(map(pack, vector["results"]))) == data
+
+
+@vectors("refusals")
+def test_these_bytes_are_refused(vector: dict[str, Any], raw: RawClient) -> None:
+    reply = raw.exchange(bytes.fromhex(vector["hex"]))
+    [[code, _, _]] = reply.results
+    assert (reply.sequence, code) == (vector["sequence"], vector["code"])

@@ -1,0 +1,95 @@
+"""Files that somebody moves, removes or damages while the daemon uses them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import pytest
+
+from pack_db.errors import StorageCorrupt, StorageMoved
+from pack_db_client import Account, CreateAccountInput, PackDb
+from tests.faults.conditions import wait_until
+from tests.faults.good_client import good_client
+from tests.support.daemon_process import DaemonProcess
+
+
+@pytest.fixture
+def account(db: PackDb) -> Account:
+    return db.accounts.create_account(CreateAccountInput(email="a@example.com"))
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+
+
+def _rename(path: Path) -> None:
+    path.rename(path.with_name("moved"))
+
+
+def _replace(path: Path) -> None:
+    copy = path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    copy.rename(path)
+
+
+@pytest.mark.parametrize("name", ["pack.db", "pack.db-wal"])
+@pytest.mark.parametrize("change", [_remove, _rename, _replace])
+def test_row_49_nothing_is_written_into_a_file_that_is_no_longer_the_database(
+    daemon: DaemonProcess, db: PackDb, account: Account, name: str, change: Callable[[Path], None]
+) -> None:
+    path = daemon.database_path.with_name(name)
+    with good_client(daemon.socket_path):
+        change(path)
+        for _ in range(3):
+            with pytest.raises(StorageMoved, match=str(path)):
+                db.tokens.consume_tokens(account.id, 1)
+        assert db.tokens.get_balance(account.id).total == account.token_remaining
+        assert str(path) in db.status().database.health
+    assert daemon.log.count("storage_moved: ") == 1
+
+
+def test_row_49_a_moved_file_is_noticed_without_a_write(daemon: DaemonProcess, db: PackDb) -> None:
+    _rename(daemon.database_path)
+    wait_until(lambda: "is gone" in db.status().database.health, "it was noticed")
+
+
+def test_row_49_a_file_that_is_put_back_is_written_to_again(
+    daemon: DaemonProcess, db: PackDb, account: Account
+) -> None:
+    path = daemon.database_path
+    _rename(path)
+    with pytest.raises(StorageMoved):
+        db.tokens.consume_tokens(account.id, 1)
+    path.with_name("moved").rename(path)
+    db.tokens.consume_tokens(account.id, 2)
+    assert db.status().database.health == "good"
+    daemon.kill()
+    daemon.start()
+    assert db.tokens.get_balance(account.id).total == account.token_remaining - 2
+
+
+def test_row_48_a_page_that_was_damaged_meanwhile_ends_all_writing(
+    daemon: DaemonProcess, db: PackDb, account: Account
+) -> None:
+    for number in range(200):
+        db.accounts.create_account(CreateAccountInput(email=f"{number}@example.com"))
+    outsider = apsw.Connection(str(daemon.database_path))
+    [(blocked, _, _)] = outsider.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    assert not blocked
+    with daemon.database_path.open("r+b") as file:
+        size = file.seek(0, 2)
+        file.seek(4096)
+        file.write(b"\xaa" * (size - 4096))
+    outsider.execute("PRAGMA user_version = 1")  # so the daemon's cache is out of date
+    outsider.close()
+
+    with pytest.raises(StorageCorrupt):
+        db.accounts.get_account(account.id)
+    for _ in range(2):
+        with pytest.raises(StorageCorrupt, match="restart"):
+            db.accounts.create_account(CreateAccountInput(email="b@example.com"))
+    assert "is damaged" in db.status().database.health
+    daemon.kill()
+    daemon.start(wait=False)
+    assert daemon.wait() == 5
+    assert f"{daemon.database_path} is damaged" in daemon.log.splitlines()[-1]

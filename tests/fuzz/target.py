@@ -1,0 +1,77 @@
+"""What the fuzzer runs: `python -m tests.fuzz.target DIRECTORY [libFuzzer's options]`.
+
+The directory gets the database, and has the corpus in `corpus`.
+"""
+
+import sys
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["pack_db", "pack_db_client", "pack_db_daemon"]):
+    from pack_db.config import Config
+    from pack_db.impls.database_connection import DatabaseConnection
+    from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
+    from pack_db.impls.peewee_ledger import PeeweeLedger
+    from pack_db.impls.peewee_reply_journal import PeeweeReplyJournal
+    from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
+    from pack_db.interfaces.services import SERVICES
+    from pack_db_client.protocol.messages import Refusal, decode_reply, decode_request
+    from pack_db_daemon.call_statistics import CallStatistics
+    from pack_db_daemon.dispatcher import Dispatcher
+    from pack_db_daemon.exactly_once import ExactlyOnce
+    from pack_db_daemon.method_table import MethodTable
+
+MAX_REPLY_BYTES = 2**18
+NOW_NS = 10**12
+"""What the clock of the deadlines always says, so that an input does the same each time."""
+
+
+def _clock_ns() -> int:
+    return NOW_NS
+
+
+def make_dispatcher(directory: Path) -> Dispatcher:
+    database = DatabaseConnection(
+        Config({"DB_PATH": str(directory / "pack.db"), "DB_SYNCHRONOUS": "NORMAL"})
+    )
+    database.run_migrations()
+    ledger = PeeweeLedger(database)
+    services = {
+        "accounts": PeeweeAccountRepo(database, ledger),
+        "tokens": PeeweeTokenRepo(database, ledger),
+    }
+    journal = PeeweeReplyJournal(database, _clock_ns)
+    return Dispatcher(
+        MethodTable(SERVICES, services),
+        database,
+        ExactlyOnce(database, journal, _clock_ns),
+        CallStatistics(),
+        MAX_REPLY_BYTES,
+        _clock_ns,
+    )
+
+
+def check(dispatcher: Dispatcher, message: bytes) -> None:
+    """The dispatcher raises nothing and answers every message with one reply that fits it."""
+    try:
+        request = decode_request(message)
+        expected, most = request.sequence, len(request.calls)
+    except Refusal as refusal:
+        expected, most = refusal.sequence, 1
+    reply = dispatcher.dispatch(message, 1000)
+    sequence, results = decode_reply(reply)
+    assert sequence == expected
+    assert 1 <= len(results) <= most
+    assert len(reply) <= MAX_REPLY_BYTES
+    assert all(result[0] != "internal_error" for result in results)
+
+
+if __name__ == "__main__":
+    directory = Path(sys.argv[1])
+    dispatcher = make_dispatcher(directory)
+    atheris.Setup(
+        [sys.argv[0], *sys.argv[2:], str(directory / "corpus")],
+        lambda data: check(dispatcher, data),
+    )
+    atheris.Fuzz()

@@ -1,0 +1,191 @@
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pack_db_client import CreateAccountInput, PackDb
+from tests.exactly_once.crashing_daemon import crashing_daemon_command
+from tests.exactly_once.proxy import Mischief, Proxy
+from tests.support.daemon_process import PATIENCE_S, DaemonProcess
+
+VECTORS = Path(__file__).parents[2] / "docs" / "test-vectors.json"
+NodeProcess = subprocess.Popen[str]
+StartNode = Callable[..., NodeProcess]
+
+# Runs a program that has `db` and prints what it returns as JSON.
+PROGRAM = """
+import { PackDb, PackDbError } from "./pack-db.js";
+import { decode, encode } from "@msgpack/msgpack";
+import { readFileSync } from "node:fs";
+const [socketPath, timeoutMs, ...args] = process.argv.slice(1);
+const db = new PackDb(socketPath, { timeoutMs: Number(timeoutMs) });
+const result = await (async () => { %s })().catch((error) => ({ code: error.code }));
+console.log(JSON.stringify(result));
+db.close();
+"""
+
+
+@pytest.fixture
+def start_node(project: Path) -> Iterator[StartNode]:
+    started: list[NodeProcess] = []
+
+    def start(socket_path: Path, program: str, *args: str, timeout_s: float = 20) -> NodeProcess:
+        words = [str(socket_path), str(int(timeout_s * 1000)), *args]
+        process = subprocess.Popen(
+            ["node", "--input-type=module", "--eval", PROGRAM % program, "--", *words],
+            cwd=project,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def result(process: NodeProcess) -> Any:
+    output, _ = process.communicate(timeout=PATIENCE_S)
+    return json.loads(output)
+
+
+def new_account(db: PackDb) -> str:
+    account = CreateAccountInput(email="node@example.com", token_remaining=1000)
+    return db.accounts.create_account(account).id
+
+
+def consumptions(db: PackDb, account_id: str) -> list[int]:
+    return [-e.amount for e in db.tokens.list_entries(account_id) if e.kind == "consumption"]
+
+
+CONSUME = 'return await db.call("tokens.consume_tokens", [args[0], 10]);'
+
+
+def test_the_example_meters_an_account(daemon: DaemonProcess, db: PackDb, project: Path) -> None:
+    new_account(db)
+
+    def meter(email: str, tokens: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            ["node", "meter.js", daemon.socket_path, email, tokens],
+            cwd=project,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+
+    assert meter("node@example.com", "120").stdout == "node@example.com: 880 tokens left\n"
+    poor = meter("node@example.com", "881")
+    assert (poor.returncode, "(insufficient_tokens)" in poor.stdout) == (1, True)
+    nobody = meter("nobody@example.com", "1")
+    assert (nobody.returncode, "(account_not_found)" in nobody.stdout) == (1, True)
+
+
+def test_the_bytes_are_those_of_the_test_vectors(
+    daemon: DaemonProcess, start_node: StartNode
+) -> None:
+    program = """
+        const vectors = JSON.parse(readFileSync(args[0]));
+        const hex = (value) => Buffer.from(encode(value, { useBigInt64: true })).toString("hex");
+        const wrong = [];
+        for (const v of vectors.requests) {
+            const deadline = v.deadline ? BigInt(v.deadline) : 0;
+            const id = Buffer.from(v.client_id, "hex");
+            if (hex([1, id, v.sequence, deadline, v.calls]) !== v.hex) wrong.push(v.meaning);
+        }
+        for (const v of vectors.replies) {
+            const decoded = JSON.stringify(decode(Buffer.from(v.hex, "hex")));
+            if (decoded !== JSON.stringify([1, v.sequence, v.results])) wrong.push(v.meaning);
+        }
+        return [vectors.requests.length + vectors.replies.length > 0, wrong];
+    """
+    assert result(start_node(daemon.socket_path, program, str(VECTORS))) == [True, []]
+
+
+def test_a_batch_gives_a_value_or_an_error_for_each_call(
+    daemon: DaemonProcess, db: PackDb, start_node: StartNode
+) -> None:
+    program = """
+        const consume = (amount) => ["tokens.consume_tokens", [args[0], amount]];
+        const results = await db.batch([consume(1), consume(5000), consume(2)]);
+        return results.map((r) => (r instanceof PackDbError ? r.details : r.token_remaining));
+    """
+    account_id = new_account(db)
+    answered = result(start_node(daemon.socket_path, program, account_id))
+    assert answered == [999, {"requested": 5000, "remaining": 999}, 997]
+
+
+def test_many_calls_at_once_each_get_their_own_answer(
+    daemon: DaemonProcess, db: PackDb, start_node: StartNode
+) -> None:
+    program = """
+        const amounts = Array.from({ length: 20 }, (_, n) => n + 1);
+        const consume = (n) => db.call("tokens.consume_tokens", { account_id: args[0], amount: n });
+        return (await Promise.all(amounts.map(consume))).map((b) => b.token_remaining);
+    """
+    account_id = new_account(db)
+    left = result(start_node(daemon.socket_path, program, account_id))
+    assert left == [1000 - n * (n + 1) // 2 for n in range(1, 21)]
+
+
+def test_a_write_is_done_once_when_the_daemon_dies_between_its_commit_and_its_reply(
+    short_path: Path, start_node: StartNode
+) -> None:
+    trigger = short_path / "trigger"
+    daemon = DaemonProcess(short_path, command=crashing_daemon_command(trigger))
+    daemon.start()
+    try:
+        with daemon.client() as db:
+            account_id = new_account(db)
+            trigger.touch()
+            node = start_node(daemon.socket_path, CONSUME, account_id)
+            daemon.wait()
+            daemon.start()
+            assert result(node)["token_remaining"] == 990
+            assert consumptions(db, account_id) == [10]
+    finally:
+        daemon.clean_up()
+
+
+def test_a_write_is_done_once_when_its_reply_is_lost(
+    daemon: DaemonProcess, db: PackDb, short_path: Path, start_node: StartNode
+) -> None:
+    account_id = new_account(db)
+    proxy = Proxy(short_path / "p", daemon.socket_path, Mischief(lost_replies=1))
+    try:
+        answer = result(start_node(short_path / "p", CONSUME, account_id))
+    finally:
+        proxy.close()
+    assert proxy.lost == 1
+    assert answer["token_remaining"] == 990
+    assert consumptions(db, account_id) == [10]
+
+
+def test_without_a_daemon_a_call_ends_by_its_timeout(
+    short_path: Path, start_node: StartNode
+) -> None:
+    node = start_node(short_path / "none", CONSUME, "x", timeout_s=0.1)
+    assert result(node) == {"code": "not_sent"}
+
+
+def test_a_write_that_nobody_answers_may_have_been_done(
+    daemon: DaemonProcess, db: PackDb, short_path: Path, start_node: StartNode
+) -> None:
+    account_id = new_account(db)
+    proxy = Proxy(short_path / "p", daemon.socket_path, Mischief(lost_replies=9))
+    try:
+        node = start_node(short_path / "p", CONSUME, account_id, timeout_s=2)
+        assert result(node) == {"code": "outcome_unknown"}
+    finally:
+        proxy.close()
+
+
+def test_a_message_that_is_too_large_is_not_sent(
+    daemon: DaemonProcess, start_node: StartNode
+) -> None:
+    program = 'return await db.call("accounts.authenticate", ["x".repeat(300_000)]);'
+    assert result(start_node(daemon.socket_path, program)) == {"code": "not_sent"}

@@ -1,0 +1,185 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.own_services.conftest import PackDbCommand
+from tests.own_services.installation import ROOT, run
+from tests.support.daemon_process import DaemonProcess
+from tests.wire.raw_client import RawClient, request
+
+EXAMPLE = ROOT / "examples" / "notes"
+# What a program of somebody who uses the notes looks like.
+PROGRAM = """
+import asyncio
+
+from notes.note_repo import AsyncNoteRepo, Note, NoteNotFound, NoteRepo
+from pack_db_client import AccountNotFound, AsyncPackDb, CreateAccountInput, PackDb
+
+
+def with_threads() -> str:
+    with PackDb() as db:
+        account = db.accounts.create_account(CreateAccountInput(email="ada@example.com"))
+        notes = db.service("notes", NoteRepo)
+        note: Note = notes.add(account.id, "buy tokens")
+        print(notes.list_notes(account.id) == [note])
+        with db.batch() as batch:
+            added = [batch.submit(notes.add, account.id, text) for text in ("one", "two")]
+        print([result.result().text for result in added])
+        notes.remove(note.id)
+        try:
+            notes.remove(note.id)
+        except NoteNotFound as error:
+            print(f"{type(error).__name__}: {error}")
+        try:
+            notes.add("nobody", "text")
+        except AccountNotFound as error:
+            print(f"{type(error).__name__}: {error}")
+        return account.id
+
+
+async def with_asyncio(account_id: str) -> None:
+    async with AsyncPackDb() as db:
+        notes = db.service("notes", AsyncNoteRepo)
+        await asyncio.gather(*(notes.add(account_id, str(n)) for n in range(10)))
+        found: list[Note] = await notes.list_notes(account_id)
+        print(len(found))
+
+
+asyncio.run(with_asyncio(with_threads()))
+"""
+
+
+@pytest.fixture
+def account_id(raw: RawClient, request: pytest.FixtureRequest) -> str:
+    ok, account = raw.call("accounts.create_account", [{"email": f"{request.node.name}@x.org"}])
+    assert ok == 0
+    return str(account["id"])
+
+
+@pytest.fixture
+def texts(raw: RawClient, account_id: str) -> Callable[[], list[str]]:
+    """The notes that are there."""
+
+    def read() -> list[str]:
+        ok, notes = raw.call("notes.list_notes", [account_id])
+        assert ok == 0
+        return [note["text"] for note in notes]
+
+    return read
+
+
+def test_it_takes_less_than_120_lines() -> None:
+    files = [p for p in EXAMPLE.rglob("*") if p.suffix in {".py", ".toml"}]
+    assert 0 < sum(len(path.read_text().splitlines()) for path in files) < 120
+
+
+def test_a_program_calls_the_notes_through_both_clients(
+    python: Path, notes_daemon: DaemonProcess
+) -> None:
+    environment = notes_daemon.environment
+    printed = run(python, "-c", PROGRAM, cwd=notes_daemon.directory, **environment)
+    assert printed.splitlines() == [
+        "True",
+        "['one', 'two']",
+        "NoteNotFound: no note has the id 1",
+        "AccountNotFound: no account has the id nobody",
+        "12",
+    ]
+
+
+def test_it_and_its_callers_are_clean_under_mypy_strict(python: Path, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    mypy = [python, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache"]
+    assert "no issues" in run(*mypy, "-p", "notes", cwd=tmp_path)
+    assert "no issues" in run(*mypy, program, cwd=tmp_path)
+
+
+def test_a_retried_note_is_added_once(
+    raw: RawClient, account_id: str, texts: Callable[[], list[str]]
+) -> None:
+    message = request(["notes.add", [account_id, "once"]])
+    assert raw.exchange(message).data == raw.exchange(message).data
+    assert texts() == ["once"]
+
+
+def test_a_note_that_fails_in_a_batch_undoes_itself_alone(
+    raw: RawClient, account_id: str, texts: Callable[[], list[str]]
+) -> None:
+    calls = [[account_id, "first"], ["nobody", "lost"], [account_id, "last"]]
+    results = raw.exchange(request(*(["notes.add", call] for call in calls))).results
+    assert [result[0] for result in results] == [0, "account_not_found", 0]
+    assert texts() == ["first", "last"]
+
+
+def test_a_late_note_is_not_added(
+    raw: RawClient, account_id: str, texts: Callable[[], list[str]]
+) -> None:
+    [[code, *_]] = raw.exchange(request(["notes.add", [account_id, "late"]], deadline_ns=1)).results
+    assert code == "deadline_passed"
+    assert texts() == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["x"], ["x", 1], ["x", "y", "z"], {"text": "y"}, ["x", None]]
+)
+def test_arguments_are_checked_against_the_hints(raw: RawClient, arguments: Any) -> None:
+    code, message, _ = raw.call("notes.add", arguments)
+    assert (code, message.startswith("notes.add: ")) == ("invalid_input", True)
+
+
+def test_notes_go_with_their_account(raw: RawClient, account_id: str) -> None:
+    _, note = raw.call("notes.add", [account_id, "mine"])
+    assert raw.call("accounts.delete_account", [account_id]) == [0, None]
+    assert raw.call("notes.remove", [note["id"]])[0] == "note_not_found"
+
+
+def test_the_command_line_calls_and_lists_them(pack_db: PackDbCommand, account_id: str) -> None:
+    done = pack_db("call", "notes.add", f"account_id={account_id}", "text=hello")
+    assert json.loads(done.stdout)["text"] == "hello", done.stderr
+    assert "notes.list_notes(account_id, after=0)" in pack_db("call", "--help").stdout
+    assert "did you mean notes.add" in pack_db("call", "notes.ad").stderr
+
+
+def test_without_the_setting_the_command_line_knows_no_notes(pack_db: PackDbCommand) -> None:
+    done = pack_db("call", "notes.remove", "note_id=1", SERVICE_FACTORY="")
+    assert (done.returncode, "no method" in done.stderr) == (2, True)
+
+
+def test_its_migrations_are_shown_and_applied_after_those_of_pack_db(
+    pack_db: PackDbCommand, notes_daemon: DaemonProcess, tmp_path: Path
+) -> None:
+    shown = json.loads(pack_db("migrate", "status", "--json").stdout)
+    assert shown[-1] == {"name": "notes/0001_notes", "state": "applied"}
+
+    elsewhere = str(tmp_path / "pack.db")
+    without = json.loads(
+        pack_db("migrate", "up", "--json", DB_PATH=elsewhere, SERVICE_FACTORY="").stdout
+    )
+    assert [m["name"] for m in without] == [m["name"] for m in shown[:-1]]
+    pending = json.loads(pack_db("migrate", "status", "--json", DB_PATH=elsewhere).stdout)
+    assert pending[-1] == {"name": "notes/0001_notes", "state": "pending"}
+    later = json.loads(pack_db("migrate", "up", "--json", DB_PATH=elsewhere).stdout)
+    assert later == [shown[-1]]
+
+
+def test_in_process_the_factory_gives_the_repository_without_a_daemon(
+    python: Path, tmp_path: Path
+) -> None:
+    program = """
+from notes.factory import NotesFactory
+from pack_db.interfaces.entities.account import CreateAccountInput
+
+factory = NotesFactory.get_instance()
+factory.get_database_connection().run_migrations()
+account = factory.get_account_repo().create_account(CreateAccountInput(email="a@example.com"))
+notes = factory.get_services()["notes"]
+notes.add(account.id, "here")
+print([note.text for note in notes.list_notes(account.id)])
+NotesFactory.reset()
+"""
+    printed = run(python, "-c", program, cwd=tmp_path, DB_PATH=str(tmp_path / "pack.db"))
+    assert printed == "['here']\n"

@@ -1,0 +1,93 @@
+"""A database that an earlier pack-db made, brought to the schema of this one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from pack_db.config import Config
+from pack_db.errors import AccountInactive
+from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.peewee_ledger import PeeweeLedger
+from pack_db.impls.peewee_reply_journal import PeeweeReplyJournal
+from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
+from pack_db.interfaces.entities.token import TokenBalance
+
+DUMPS = sorted((Path(__file__).parents[1] / "data").glob("pack-db-*.sql"))
+
+ADA = "01a20525-96b1-755e-a55f-0c9aa4d11ffa"
+ADAS_KEY = "rs_e3f6481aa89760f01d4f04646d7bc610"
+BOB = "01a20525-96b6-7736-bfec-b220c458f6e5"
+
+
+@pytest.fixture(params=DUMPS, ids=lambda dump: dump.stem)
+def upgraded(request: pytest.FixtureRequest, config: Config) -> Iterator[DatabaseConnection]:
+    old = apsw.Connection(str(config.database_path))
+    old.execute(request.param.read_text())
+    old.execute("PRAGMA journal_mode = WAL")
+    old.close()
+    database = DatabaseConnection(config)
+    database.run_migrations()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def accounts(upgraded: DatabaseConnection) -> PeeweeAccountRepo:
+    return PeeweeAccountRepo(upgraded, PeeweeLedger(upgraded))
+
+
+@pytest.fixture
+def tokens(upgraded: DatabaseConnection) -> PeeweeTokenRepo:
+    return PeeweeTokenRepo(upgraded, PeeweeLedger(upgraded))
+
+
+def schema(database: DatabaseConnection) -> set[str]:
+    rows = database.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    return {str(sql) for (sql,) in rows}
+
+
+def test_there_is_a_dump_of_an_earlier_release() -> None:
+    assert DUMPS
+
+
+def test_it_has_the_schema_of_a_new_database(upgraded: DatabaseConnection, tmp_path: Path) -> None:
+    new = DatabaseConnection(Config({"DB_PATH": str(tmp_path / "new.db")}))
+    new.run_migrations()
+    assert schema(upgraded) == schema(new)
+    assert upgraded.status().schema_version == new.status().schema_version
+    new.close()
+
+
+def test_it_is_sound(upgraded: DatabaseConnection) -> None:
+    assert upgraded.execute("PRAGMA integrity_check") == [("ok",)]
+    assert upgraded.execute("PRAGMA foreign_key_check") == []
+
+
+def test_accounts_keys_and_balances_are_those_of_before(
+    accounts: PeeweeAccountRepo, tokens: PeeweeTokenRepo
+) -> None:
+    ada = accounts.authenticate(ADAS_KEY)
+    assert (ada.id, ada.email, ada.created_at) == (ADA, "Ada@example.com", 1795382679)
+    assert tokens.get_balance(ADA) == TokenBalance(
+        account_id=ADA, token_remaining=1000, topup_remaining=35
+    )
+    assert [e.amount for e in tokens.list_entries(ADA)] == [1050, -1020, 5, 1000]
+    assert tokens.get_balance(BOB).total == -10
+    assert accounts.get_account(BOB).plan_name == "Pro"
+    with pytest.raises(AccountInactive):
+        tokens.consume_tokens(BOB, 1)
+
+
+def test_it_can_be_written(accounts: PeeweeAccountRepo, tokens: PeeweeTokenRepo) -> None:
+    assert tokens.consume_tokens(ADA, 1000).total == 35
+    assert [e.number for e in tokens.list_entries(ADA, after=4)] == [5]
+    accounts.delete_account(BOB)
+    assert [account.id for account in accounts.list_accounts()] == [ADA]
+
+
+def test_replies_to_clients_of_an_earlier_boot_are_forgotten(upgraded: DatabaseConnection) -> None:
+    PeeweeReplyJournal(upgraded).prune()
+    assert upgraded.execute("SELECT count(*) FROM reply_journal") == [(0,)]

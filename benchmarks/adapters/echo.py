@@ -16,6 +16,8 @@ _ENVELOPE = (b"", _MESSAGE)  # what a REQ socket puts in front of it, a DEALER h
 
 
 class _EchoClient:
+    """An echo has no accounts: it is asked for `get` only, which stands for any call."""
+
     def __init__(self, endpoint: str) -> None:
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.REQ)
         self._socket.setsockopt(zmq.LINGER, 0)
@@ -26,10 +28,10 @@ class _EchoClient:
         return self._socket.recv()
 
     def consume(self, account_id: str) -> int:
-        raise NotImplementedError
+        raise NotImplementedError  # never asked for, see _EchoClient
 
     def create(self, email: str) -> object:
-        raise NotImplementedError
+        raise NotImplementedError  # never asked for, see _EchoClient
 
     def close(self) -> None:
         self._socket.close()
@@ -54,10 +56,10 @@ class _AsyncEchoClient:
         return await answered
 
     async def consume(self, account_id: str) -> int:
-        raise NotImplementedError
+        raise NotImplementedError  # never asked for, see _EchoClient
 
     async def create(self, email: str) -> object:
-        raise NotImplementedError
+        raise NotImplementedError  # never asked for, see _EchoClient
 
     async def close(self) -> None:
         self._reader.cancel()

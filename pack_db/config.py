@@ -1,4 +1,5 @@
 import os
+import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -7,6 +8,10 @@ from dotenv import dotenv_values
 
 from pack_db.errors import ConfigurationError
 
+# scheme://user:password@hosts/database?parameters. A password with an "@" or a "/" in it would be
+# taken for a part of the address, which is shown to people.
+_DATABASE_URL = re.compile(r"(postgresql|cockroachdb)://([^@/?#\s]*@)?[^@/?#\s]*/[^@/?#\s]+(\?.*)?")
+_WORKERS_ON_A_SERVER = 8  # each with a connection, of which a server has 100 by default
 _SYSTEM_SOCKET = Path("/run/pack-db.sock")
 _SOCKET_NAME = "pack-db.sock"
 _DATABASE_NAME = "pack-db.db"
@@ -17,6 +22,7 @@ class ConfigKeys(StrEnum):
     """Every setting there is; `.env.example` explains each."""
 
     DB_PATH = "DB_PATH"
+    DB_URL = "DB_URL"
     DB_SYNCHRONOUS = "DB_SYNCHRONOUS"
     ZMQ_SOCKET_PATH = "ZMQ_SOCKET_PATH"
     ZMQ_TIMEOUT_MS = "ZMQ_TIMEOUT_MS"
@@ -25,6 +31,7 @@ class ConfigKeys(StrEnum):
     ALLOWED_UIDS = "ALLOWED_UIDS"
     ALLOWED_GIDS = "ALLOWED_GIDS"
     MAX_MESSAGE_BYTES = "MAX_MESSAGE_BYTES"
+    WORKERS = "WORKERS"
     LOG_LEVEL = "LOG_LEVEL"
     SERVICE_FACTORY = "SERVICE_FACTORY"
 
@@ -52,6 +59,7 @@ class Config:
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self._values = _environment() if values is None else values
         self.database_path = self._path(ConfigKeys.DB_PATH, self._default_database_path)
+        self.database_url = self._database_url()
         self.synchronous = self._choice(ConfigKeys.DB_SYNCHRONOUS, ("FULL", "NORMAL", "EXTRA"))
         self.timeout_s = self._integer(ConfigKeys.ZMQ_TIMEOUT_MS, 1, 600_000) / 1000
         self.socket_mode = self._mode(ConfigKeys.SOCKET_MODE)
@@ -60,6 +68,7 @@ class Config:
         self.allowed_gids = self._numbers(ConfigKeys.ALLOWED_GIDS)
         # The floor keeps room for one call; libzmq's handshake breaks below 276 (libzmq#4436).
         self.max_message_bytes = self._integer(ConfigKeys.MAX_MESSAGE_BYTES, 4096, 2**24)
+        self.workers = self._workers()
         self.log_level = self._choice(
             ConfigKeys.LOG_LEVEL, ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
         )
@@ -110,6 +119,22 @@ class Config:
         home = Path(self._values.get("HOME") or "~").expanduser()
         state_home = Path(self._values.get("XDG_STATE_HOME") or home / ".local/state")
         return state_home / "pack-db" / _DATABASE_NAME
+
+    def _database_url(self) -> str | None:
+        url = self.get(ConfigKeys.DB_URL, "")
+        if url and not _DATABASE_URL.fullmatch(url):
+            # The text is not repeated: there may be a password in it.
+            raise ConfigurationError(
+                f"{ConfigKeys.DB_URL}: must look like postgresql://user:password@host/database or "
+                "cockroachdb://...; in a password, write @ as %40, / as %2F, ? as %3F, # as %23 "
+                "and % as %25"
+            )
+        return url or None
+
+    def _workers(self) -> int:
+        if self.get(ConfigKeys.WORKERS, ""):
+            return self._integer(ConfigKeys.WORKERS, 1, 64)
+        return 1 if self.database_url is None else _WORKERS_ON_A_SERVER
 
     def _path(self, key: ConfigKeys, default: Callable[[], Path]) -> Path:
         text = self._values.get(key)

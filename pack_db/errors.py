@@ -129,6 +129,14 @@ class StorageMoved(StorageError):
     code = "storage_moved"
 
 
+class StorageUnavailable(StorageError):
+    code = "storage_unavailable"
+
+
+class StorageConflict(StorageError):
+    code = "storage_conflict"
+
+
 class DatabaseInUse(StorageError):
     code = "database_in_use"
 

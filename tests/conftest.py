@@ -9,6 +9,7 @@ from pack_db.config import Config
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db_client import PackDb
 from tests.support.daemon_process import DaemonProcess
+from tests.support.postgres_server import PostgresServer, running_postgres
 
 
 @pytest.fixture
@@ -49,3 +50,10 @@ def db(daemon: DaemonProcess) -> Iterator[PackDb]:
     """A client of `daemon`."""
     with daemon.client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def shared_postgres() -> Iterator[PostgresServer]:
+    """A server for all who only need a database of their own on it, and leave it alone."""
+    with running_postgres() as server:
+        yield server

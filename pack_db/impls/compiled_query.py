@@ -29,10 +29,9 @@ class CompiledQuery:
     ) -> None:
         self._execute = execute
         self._sql = sql
-        self._values = values
+        self._constants = {n: v for n, v in enumerate(values) if type(v) is not _Name}
+        self._places = [v if type(v) is _Name else n for n, v in enumerate(values)]
 
     def __call__(self, **parameters: Any) -> list[Row]:
-        return self._execute(
-            self._sql,
-            [parameters[v] if type(v) is _Name else v for v in self._values],
-        )
+        given: dict[Any, Any] = {**parameters, **self._constants} if self._constants else parameters
+        return self._execute(self._sql, [given[place] for place in self._places])

@@ -13,7 +13,7 @@ from pack_db.errors import StorageCorrupt, WrongDatabase
 from pack_db.impls import sqlite_file
 from pack_db.impls.migration_runner import MigrationRunner
 from pack_db.impls.mounted_file_system import NETWORKED, file_system_type
-from pack_db.impls.storage_errors import translated
+from pack_db.impls.sqlite_errors import translated
 
 _SHOWN = 3  # faults named in one line; the rest are counted
 
@@ -38,7 +38,7 @@ class Check:
     detail: str  # what was looked at, or what is wrong
 
 
-class _Faults(Exception):
+class Faults(Exception):
     """What a check found; an argument for each."""
 
     def __str__(self) -> str:
@@ -94,7 +94,7 @@ def verify_copy(copy: Path, name: Path) -> None:
             newer = _applied(connection) - set(_newest_schema()[0])
         except apsw.NotADBError as exc:
             raise WrongDatabase(f"{name} is not an SQLite database") from exc
-        except (_Faults, apsw.CorruptError) as exc:
+        except (Faults, apsw.CorruptError) as exc:
             raise StorageCorrupt(f"{name} is damaged: {exc}") from exc
     if newer:
         raise WrongDatabase(
@@ -106,7 +106,7 @@ def verify_copy(copy: Path, name: Path) -> None:
 def _outcome(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(check=name, result="ok", detail=look())
-    except (_Faults, apsw.CorruptError, apsw.SQLError) as fault:
+    except (Faults, apsw.CorruptError, apsw.SQLError) as fault:
         # Of SQLite's own errors, the last one is about a table that is not there.
         return Check(check=name, result="fault", detail=str(fault))
 
@@ -128,7 +128,7 @@ def _reading(path: Path, option: str) -> Iterator[apsw.Connection]:
 def _file_system(path: Path) -> str:
     kind = file_system_type(path)
     if kind in NETWORKED:
-        raise _Faults(
+        raise Faults(
             f"{path} is on {kind}, where SQLite's locks may not hold; move it to a local disk"
         )
     return f"{kind}, on this host"
@@ -152,14 +152,14 @@ def _permissions(path: Path) -> str:
                 f"{file} has mode {stat.S_IMODE(status.st_mode):04o}; chmod g-w,o= {file}"
             )
     if faults:
-        raise _Faults(*faults)
+        raise Faults(*faults)
     return f"only user {owner} may write"
 
 
 def _integrity(connection: apsw.Connection) -> str:
     faults = [row[0] for row in connection.execute("PRAGMA integrity_check")]
     if faults != ["ok"]:
-        raise _Faults(*faults)
+        raise Faults(*faults)
     return f"{connection.pragma('page_count')} pages"
 
 
@@ -171,7 +171,7 @@ def _foreign_keys(connection: apsw.Connection) -> str:
         )
     ]
     if faults:
-        raise _Faults(*faults)
+        raise Faults(*faults)
     return "every row has the row it belongs to"
 
 
@@ -179,14 +179,14 @@ def _schema(connection: apsw.Connection) -> str:
     known, expected = _newest_schema()
     applied = _applied(connection)
     if newer := sorted(applied - set(known)):
-        raise _Faults(f"made by a newer pack-db (it has {', '.join(newer)}); upgrade pack-db")
+        raise Faults(f"made by a newer pack-db (it has {', '.join(newer)}); upgrade pack-db")
     if pending := [name for name in known if name not in applied]:
         return f"{', '.join(pending)} will be applied when the daemon starts"
     found = dict(connection.execute(_SCHEMA))
     # Tables and indexes of somebody else's are their own affair.
     changed = sorted(name for name in expected if found.get(name) != expected[name])
     if changed:
-        raise _Faults(*(f"{name} is missing or was changed" for name in changed))
+        raise Faults(*(f"{name} is missing or was changed" for name in changed))
     return f"as of {known[-1]}"
 
 
@@ -207,7 +207,7 @@ def _ledger(connection: apsw.Connection) -> str:
         for (account_id,) in connection.execute(_WRONG_LEDGERS)
     ]
     if faults:
-        raise _Faults(*faults)
+        raise Faults(*faults)
     [(accounts, entries)] = connection.execute(
         "SELECT COUNT(*), COALESCE(SUM(entry_count), 0) FROM accounts"
     )

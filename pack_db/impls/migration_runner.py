@@ -6,12 +6,21 @@ from pathlib import Path
 import peewee
 from playhouse.migrations import Migration, Runner
 
-from pack_db.errors import ConfigurationError, StorageError, WrongDatabase
-from pack_db.impls.storage_errors import translated
+from pack_db.errors import ConfigurationError, WrongDatabase
 
 _OWN = "pack_db"
 MIGRATIONS: dict[str, Path] = {_OWN: Path(__file__).with_name("migrations")}
 """Whose migrations -> the directory with the numbered scripts. They run in this order."""
+
+
+class MigrationFailed(ConfigurationError):
+    """A script of another package failed; `cause` says how."""
+
+    code = "migration_failed"
+
+    def __init__(self, message: str, cause: Exception) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class MigrationRunner:
@@ -38,7 +47,7 @@ class MigrationRunner:
         Raises:
             WrongDatabase: a newer pack-db, or a newer version of another package, made the
                 database.
-            ConfigurationError: a script of another package failed.
+            MigrationFailed: a script of another package failed.
         """
         for owner, runner in self._runners.items():
             if unknown := [m.name for m in runner.status() if m.path is None]:
@@ -67,11 +76,12 @@ class MigrationRunner:
         try:
             self._runners[owner].up(migration.name)
         except Exception as exc:
-            if owner == _OWN or isinstance(translated(exc), StorageError):
+            if owner == _OWN:
                 raise
-            raise ConfigurationError(
+            raise MigrationFailed(
                 f"migration {_full_name(owner, migration)} failed: "
-                f"{type(exc).__name__}: {exc}; mend it and start again"
+                f"{type(exc).__name__}: {exc}; mend it and start again",
+                exc,
             ) from exc
 
 

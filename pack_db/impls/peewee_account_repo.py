@@ -171,14 +171,15 @@ class PeeweeAccountRepo(AccountRepo):
             raise InvalidInput("nothing to change: give email, plan_name or status")
         with self._database.transaction():
             try:
-                rows = self._update(
-                    id=validation.account_id(account_id),
-                    email=email,
-                    email_key=None if email is None else validation.email_key(email),
-                    plan_name=plan_name,
-                    status=status,
-                    updated_at=int(time.time()),
-                )
+                with self._database.savepoint():
+                    rows = self._update(
+                        id=validation.account_id(account_id),
+                        email=email,
+                        email_key=None if email is None else validation.email_key(email),
+                        plan_name=plan_name,
+                        status=status,
+                        updated_at=int(time.time()),
+                    )
             except ConstraintViolated as exc:
                 # The address is the only thing here that can clash with another row.
                 raise _email_taken() from exc

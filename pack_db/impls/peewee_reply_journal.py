@@ -2,9 +2,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from peewee import EXCLUDED, Case
+from peewee import EXCLUDED, Case, ColumnBase
 
-from pack_db.errors import ForeignClientId, SequenceReused, SequenceTooOld
+from pack_db.errors import ForeignClientId, SequenceReused, SequenceTooOld, StorageConflict
 from pack_db.impls.compiled_query import parameter
 from pack_db.impls.database_connection import DatabaseConnection
 from pack_db.impls.models import ReplyJournalModel as J
@@ -12,10 +12,15 @@ from pack_db.impls.reply_seal import ReplySeal
 from pack_db.interfaces.reply_journal import JournaledMessage, ReplyJournal
 
 _PRUNED_AT_ONCE = 500  # rows; few enough that no caller notices
+# The clock of another host of the engine, which takes over one day, may be ahead.
+_SHARED_CLOCK_MARGIN_NS = 3600 * 10**9
 
 
 class PeeweeReplyJournal(ReplyJournal):
     """One row a client.
+
+    Rows expire by the clock of the deadlines, or where several hosts share the database by the
+    engine's own.
 
     Args:
         clock_ns: the clock of the deadlines.
@@ -31,15 +36,31 @@ class PeeweeReplyJournal(ReplyJournal):
     ) -> None:
         self._database = database
         self._clock_ns = clock_ns
-        self._boot_id = boot_id or Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        columns = (J.client, J.user_id, J.sequence, J.digest, J.reply, J.boot_id, J.expires_ns)
-        by_client = J.client == parameter("client")
-        # One statement that finds out whether the sequence is new, and takes it.
-        self._claim = database.compile(
-            J.insert({c: parameter(c.name) for c in columns})
+        if database.shared_clock_ns is None:
+            self._boot_id = boot_id or Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+            now: ColumnBase = parameter("now_ns")
+            margin_ns = 0
+        else:
+            self._boot_id = ""
+            now = database.shared_clock_ns
+            margin_ns = _SHARED_CLOCK_MARGIN_NS
+        row = {c: parameter(c.name) for c in (J.client, J.user_id, J.sequence, J.digest, J.reply)}
+        self._select = database.compile(
+            J.select(J.user_id, J.sequence, J.digest, J.reply).where(
+                J.client == parameter("client")
+            )
+        )
+        self._insert = database.compile(
+            J.insert(
+                {
+                    **row,
+                    J.boot_id: parameter("boot_id"),
+                    J.expires_ns: now + parameter("remaining_ns"),
+                }
+            )
             .on_conflict(
                 conflict_target=[J.client],
-                preserve=[J.sequence, J.digest],
+                preserve=[J.sequence, J.digest, J.reply],
                 update={
                     # An earlier message may have had a later deadline; its copies are older
                     # than this row as long as the row is there.
@@ -53,32 +74,23 @@ class PeeweeReplyJournal(ReplyJournal):
             )
             .returning(J.client)
         )
-        self._select = database.compile(
-            J.select(J.user_id, J.sequence, J.digest, J.reply).where(by_client)
+        expired = (J.boot_id != parameter("boot_id")) | (J.expires_ns + margin_ns < now)
+        some = J.select(J.client).where(expired).limit(_PRUNED_AT_ONCE)
+        self._prune = database.compile(
+            # Said twice: another host may give a row a later deadline in between.
+            J.delete().where(J.client.in_(some), expired).returning(J.client)
         )
-        self._record = database.compile(J.update({J.reply: parameter("reply")}).where(by_client))
-        expired = (
-            J.select(J.client)
-            .where((J.boot_id != parameter("boot_id")) | (J.expires_ns < parameter("now_ns")))
-            .limit(_PRUNED_AT_ONCE)
-        )
-        self._prune = database.compile(J.delete().where(J.client.in_(expired)).returning(J.client))
 
-    def claim(self, message: JournaledMessage) -> bytes | None:
+    def find(self, message: JournaledMessage) -> bytes | None:
         seal = ReplySeal(message.client_id)
-        if self._claim(
-            client=seal.row_key,
-            user_id=message.user_id,
-            sequence=message.sequence,
-            digest=message.digest,
-            reply=b"",
-            boot_id=self._boot_id,
-            expires_ns=message.deadline_ns,
-        ):
+        rows = self._select(client=seal.row_key)
+        if not rows:
             return None
-        [(user_id, sequence, digest, reply)] = self._select(client=seal.row_key)
+        [(user_id, sequence, digest, reply)] = rows
         if user_id != message.user_id:
             raise ForeignClientId("this client_id belongs to another user; make a new one")
+        if sequence < message.sequence:
+            return None
         if sequence > message.sequence:
             raise SequenceTooOld(
                 f"message {message.sequence} came after message {sequence} of the same client; "
@@ -93,7 +105,20 @@ class PeeweeReplyJournal(ReplyJournal):
 
     def record(self, message: JournaledMessage, reply: bytes) -> None:
         seal = ReplySeal(message.client_id)
-        self._record(client=seal.row_key, reply=seal.close(reply))
+        now_ns = self._clock_ns()
+        # One statement that sees whether the sequence is still new, and takes it.
+        taken = self._insert(
+            client=seal.row_key,
+            user_id=message.user_id,
+            sequence=message.sequence,
+            digest=message.digest,
+            reply=seal.close(reply),
+            boot_id=self._boot_id,
+            now_ns=now_ns,
+            remaining_ns=message.deadline_ns - now_ns,
+        )
+        if not taken:
+            raise StorageConflict("another copy of the message was done meanwhile; try again")
 
     def prune(self) -> bool:
         with self._database.transaction():

@@ -7,11 +7,11 @@ from playhouse.apsw_ext import APSWDatabase
 
 from pack_db.impls import sqlite_file
 from pack_db.impls.migration_runner import MigrationRunner
-from pack_db.impls.storage_errors import translated
+from pack_db.impls.sqlite_errors import translated
 
 
 def applied_and_pending(path: Path, migrations: Mapping[str, Path]) -> tuple[list[str], list[str]]:
-    """Names of the migrations that the database at `path` has, and of those it lacks.
+    """As `DatabaseConnection.applied_and_pending`, of the SQLite database at `path`.
 
     Only reads, beside a running daemon too, so it does without the lock.
 

@@ -12,7 +12,7 @@ import apsw
 from pack_db.errors import StorageBusy, StorageError, StorageFull
 from pack_db.impls.database_check import require_database, verify_copy
 from pack_db.impls.file_lock import FileLock
-from pack_db.impls.storage_errors import translated
+from pack_db.impls.sqlite_errors import translated
 
 Progress = Callable[[str, int, int], None]
 """Is told what is being done, how many bytes of it are done, and of how many."""

@@ -16,26 +16,28 @@ class JournaledMessage:
 class ReplyJournal(ABC):
     """Remembers each client's last message with a write, and its reply.
 
-    Claiming and recording happen in the transaction of the writes themselves, so a message
-    is remembered if and only if what it wrote is there.
+    Finding and recording happen in the transaction of the writes themselves, so a message is
+    remembered if and only if what it wrote is there.
     """
 
     @abstractmethod
-    def claim(self, message: JournaledMessage) -> bytes | None:
-        """Take the message's sequence, or find what was replied when it was taken before.
-
-        Returns:
-            None if the message is new; the recorded reply if it has been done already.
+    def find(self, message: JournaledMessage) -> bytes | None:
+        """What was replied when the message was done before; None if it is new.
 
         Raises:
-            SequenceReused: the sequence was taken by a message with other content.
+            SequenceReused: the sequence was used by a message with other content.
             SequenceTooOld: the client has had a newer write done.
             ForeignClientId: the client id belongs to another user.
         """
 
     @abstractmethod
     def record(self, message: JournaledMessage, reply: bytes) -> None:
-        """Remember the reply to a message that was claimed in this transaction."""
+        """Remember the reply to a new message.
+
+        Raises:
+            StorageConflict: another daemon has done this message, or a newer one of the client,
+                in the meantime.
+        """
 
     @abstractmethod
     def prune(self) -> bool:

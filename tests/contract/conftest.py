@@ -1,15 +1,20 @@
-import asyncio
 import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from pack_db.config import Config
+from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.peewee_ledger import PeeweeLedger
+from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import Account, CreateAccountInput
 from pack_db.interfaces.token_repo import TokenRepo
-from pack_db_client import AsyncPackDb, PackDb
-from tests.support.daemon_process import PATIENCE_S, DaemonProcess
+from pack_db_client import PackDb
+from tests.support.daemon_process import DaemonProcess
+from tests.support.postgres_server import PostgresServer
 from tests.support.running_daemon import running_daemon
 from tests.support.services import (
     Services,
@@ -35,11 +40,9 @@ def shared_client(shared_daemon: DaemonProcess) -> Iterator[PackDb]:
 
 
 @pytest.fixture(scope="package")
-def async_services(shared_daemon: DaemonProcess) -> Iterator[Services]:
-    with asyncio.Runner() as runner:
-        client = AsyncPackDb(shared_daemon.socket_path, timeout_s=PATIENCE_S)
-        yield through_async_client(client, runner)
-        runner.run(client.close())
+def daemon_on_postgres(shared_postgres: PostgresServer) -> Iterator[DaemonProcess]:
+    with running_daemon({"DB_URL": shared_postgres.new_database()}) as daemon:
+        yield daemon
 
 
 @pytest.fixture
@@ -52,12 +55,57 @@ def client_services(shared_client: PackDb) -> Services:
     return through_client(shared_client)
 
 
+@pytest.fixture(scope="package")
+def async_services(shared_daemon: DaemonProcess) -> Iterator[Services]:
+    with through_async_client(shared_daemon) as services:
+        yield services
+
+
 @pytest.fixture
 def batch_services(shared_client: PackDb) -> Services:
     return through_batches(shared_client)
 
 
-@pytest.fixture(params=["in_process", "client", "async", "batch"])
+@pytest.fixture(scope="package")
+def sweeping_services() -> Iterator[Services]:
+    """A client of a daemon that commits the writes of several messages together."""
+    with running_daemon({"WORKERS": "8"}) as daemon, daemon.client() as client:
+        yield through_client(client)
+
+
+@pytest.fixture(scope="package")
+def in_process_on_postgres_services(shared_postgres: PostgresServer) -> Iterator[Services]:
+    database = DatabaseConnection(Config({"DB_URL": shared_postgres.new_database()}))
+    database.run_migrations()
+    ledger = PeeweeLedger(database)
+    yield Services(PeeweeAccountRepo(database, ledger), PeeweeTokenRepo(database, ledger))
+    database.close()
+
+
+@pytest.fixture(scope="package")
+def client_on_postgres_services(daemon_on_postgres: DaemonProcess) -> Iterator[Services]:
+    with daemon_on_postgres.client() as client:
+        yield through_client(client)
+
+
+@pytest.fixture(scope="package")
+def async_on_postgres_services(daemon_on_postgres: DaemonProcess) -> Iterator[Services]:
+    with through_async_client(daemon_on_postgres) as services:
+        yield services
+
+
+@pytest.fixture(
+    params=[
+        "in_process",
+        "client",
+        "async",
+        "batch",
+        "sweeping",
+        "in_process_on_postgres",
+        "client_on_postgres",
+        "async_on_postgres",
+    ]
+)
 def services(request: pytest.FixtureRequest) -> Services:
     """Every implementation there is of the services, one after the other."""
     services: Services = request.getfixturevalue(f"{request.param}_services")

@@ -227,7 +227,10 @@ class ServicesAgainstModel(RuleBasedStateMachine):
             assert [entry.number for entry in entries] == list(range(1, len(entries) + 1))
 
 
-@pytest.mark.parametrize("implementation", ["in_process", "client"])
+@pytest.mark.parametrize(
+    "implementation",
+    ["in_process", "client", "sweeping", "in_process_on_postgres", "client_on_postgres"],
+)
 def test_the_services_do_what_the_model_does(
     implementation: str, request: pytest.FixtureRequest
 ) -> None:

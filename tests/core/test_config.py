@@ -21,12 +21,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_everything_has_a_default_that_works() -> None:
     config = Config({"HOME": "/home/user", "XDG_RUNTIME_DIR": "/run/user/1000"})
     assert config.database_path == Path("/home/user/.local/state/pack-db/pack-db.db")
+    assert config.database_url is None
     assert config.synchronous == "FULL"
     assert config.socket_path == Path("/run/user/1000/pack-db.sock")
     assert config.timeout_s == 5.0
     assert config.socket_mode == 0o600
     assert config.socket_group is None
     assert config.max_message_bytes == 262144
+    assert config.workers == 1
     assert config.log_level == "INFO"
 
 
@@ -34,23 +36,27 @@ def test_every_setting_is_taken_from_what_was_given() -> None:
     config = Config(
         {
             "DB_PATH": "/data/my.db",
+            "DB_URL": "postgresql://me@server/mine",
             "DB_SYNCHRONOUS": "normal",
             "ZMQ_SOCKET_PATH": "/run/my.sock",
             "ZMQ_TIMEOUT_MS": "250",
             "SOCKET_MODE": "0660",
             "SOCKET_GROUP": "staff",
             "MAX_MESSAGE_BYTES": "65536",
+            "WORKERS": "3",
             "LOG_LEVEL": "debug",
             "SERVICE_FACTORY": "notes.factory:NotesFactory",
         }
     )
     assert config.database_path == Path("/data/my.db")
+    assert config.database_url == "postgresql://me@server/mine"
     assert config.synchronous == "NORMAL"
     assert config.socket_path == Path("/run/my.sock")
     assert config.timeout_s == 0.25
     assert config.socket_mode == 0o660
     assert config.socket_group == "staff"
     assert config.max_message_bytes == 65536
+    assert config.workers == 3
     assert config.log_level == "DEBUG"
     assert config.service_factory == "notes.factory:NotesFactory"
 
@@ -94,6 +100,9 @@ def test_a_path_may_start_at_the_home_directory(monkeypatch: pytest.MonkeyPatch)
         ("SOCKET_MODE", "rw-------", "octal"),
         ("MAX_MESSAGE_BYTES", "4095", "from 4096"),
         ("MAX_MESSAGE_BYTES", "1e6", "whole number"),
+        ("WORKERS", "0", "from 1 to 64"),
+        ("WORKERS", "65", "from 1 to 64"),
+        ("WORKERS", "all", "whole number"),
         ("LOG_LEVEL", "LOUD", "DEBUG"),
     ],
 )
@@ -102,6 +111,40 @@ def test_a_wrong_value_is_refused_by_key_and_reason(key: str, value: str, reason
         Config({key: value})
     assert str(caught.value).startswith(f"{key}: ")
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "me:secret@server/mine",
+        "mysql://me:secret@server/mine",
+        "postgres://me:secret@server/mine",  # libpq would read it
+        "sqlite:///home/secret/my.db",
+        "postgresql:me:secret@server/mine",
+        "postgresql://me:secret@server",
+        "postgresql://me:secret@server/",
+        "postgresql://me:secret@server?sslcert=/mine",
+        "postgresql://me:@secret@server/mine",
+        "postgresql://me:/secret@server/mine",
+        "postgresql://me:?secret@server/mine",
+        "postgresql://me:#secret@server/mine",
+        "postgresql://me:secret@server/mine\n",
+    ],
+)
+def test_a_wrong_database_url_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Config({"DB_URL": url})
+    assert str(caught.value).startswith("DB_URL: ")
+    assert "postgresql://user:password@host/database" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "cockroachdb"])
+def test_a_server_is_worked_on_by_eight_at_once(scheme: str) -> None:
+    url = f"{scheme}://me:secret@one:5432,two:5433/mine?sslmode=verify-full"
+    config = Config({"DB_URL": url})
+    assert (config.database_url, config.workers) == (url, 8)
+    assert Config({"DB_URL": url, "WORKERS": "1"}).workers == 1
 
 
 def test_a_socket_path_has_107_bytes_at_most() -> None:

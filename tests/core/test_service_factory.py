@@ -44,7 +44,7 @@ def test_the_configuration_is_read_anew_after_a_reset(
     ServiceFactory.reset()
     monkeypatch.setenv("DB_PATH", str(tmp_path / "other.db"))
     anew = ServiceFactory.get_instance()
-    assert anew.get_database_connection().path == tmp_path / "other.db"
+    assert anew.get_database_connection().location == str(tmp_path / "other.db")
 
 
 def test_what_was_written_is_there_after_a_reset(factory: ServiceFactory) -> None:

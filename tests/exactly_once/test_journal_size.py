@@ -56,7 +56,7 @@ def message(client_id: bytes, sequence: int, deadline_ns: int) -> JournaledMessa
 
 
 def do(journal: PeeweeReplyJournal, journaled: JournaledMessage) -> None:
-    assert journal.claim(journaled) is None
+    assert journal.find(journaled) is None
     journal.record(journaled, b"reply")
 
 
@@ -71,7 +71,7 @@ def test_a_client_is_remembered_until_its_deadline_has_passed(
 
     clock.now_ns = 2_000
     journal.prune()
-    assert journal.claim(message(ALICE, 1, deadline_ns=2_000)) == b"reply"
+    assert journal.find(message(ALICE, 1, deadline_ns=2_000)) == b"reply"
 
     clock.now_ns = 2_001
     journal.prune()
@@ -88,7 +88,7 @@ def test_an_earlier_message_with_a_later_deadline_keeps_the_client_remembered(
     journal.prune()
 
     with pytest.raises(SequenceTooOld):
-        journal.claim(message(ALICE, 1, deadline_ns=9_000))
+        journal.find(message(ALICE, 1, deadline_ns=9_000))
 
 
 def test_clients_of_an_earlier_boot_are_forgotten(

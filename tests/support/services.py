@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -9,6 +10,7 @@ from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.token_repo import TokenRepo
 from pack_db_client import AsyncPackDb, PackDb
+from tests.support.daemon_process import PATIENCE_S, DaemonProcess
 
 Interface = TypeVar("Interface")
 
@@ -29,16 +31,20 @@ def through_client(db: PackDb) -> Services:
     return Services(db.accounts, db.tokens)
 
 
-def through_async_client(db: AsyncPackDb, runner: asyncio.Runner) -> Services:
+@contextmanager
+def through_async_client(daemon: DaemonProcess) -> Iterator[Services]:
     """Each call runs its coroutine to the end."""
+    with asyncio.Runner() as runner:
+        db = AsyncPackDb(daemon.socket_path, timeout_s=PATIENCE_S)
 
-    def call(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return runner.run(method(*args, **kwargs))
+        def call(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+            return runner.run(method(*args, **kwargs))
 
-    return Services(
-        _forwarding(AccountRepo, db.accounts, call),
-        _forwarding(TokenRepo, db.tokens, call),
-    )
+        yield Services(
+            _forwarding(AccountRepo, db.accounts, call),
+            _forwarding(TokenRepo, db.tokens, call),
+        )
+        runner.run(db.close())
 
 
 def through_batches(db: PackDb) -> Services:

@@ -8,6 +8,20 @@ DAEMON_SERVICE = "daemon"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatus:
+    messages: int  # since the daemon started
+    waited: int  # of those, how many were there before the daemon was ready for them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectedProcess:
+    pid: int  # of the process that connected; 0 where it is in a PID namespace of its own
+    user_id: int  # numeric, its effective one when it connected
+    program: str | None  # what it runs; None if it has gone, or is hidden from the daemon
+    connections: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MethodStatistics:
     method: str
     calls: int  # since the daemon started
@@ -23,9 +37,12 @@ class DaemonStatus:
     started_at: int  # whole Unix seconds
     uptime_s: int
     socket_path: str
-    connections: int  # open at the moment, this one included
     database: DatabaseStatus
+    queue: QueueStatus
     methods: list[MethodStatistics]  # those that were called, by name
+    connections: int  # open at the moment, this one included
+    processes: list[ConnectedProcess]  # the 20 with most connections
+    more_processes: int  # connected as well, but not in the list
 
 
 class DaemonService(ABC):

@@ -5,6 +5,8 @@ MAX_TOKENS = 2**53 - 1
 
 
 def up(migrator: SchemaMigrator, db: peewee.Database) -> None:
+    on_sqlite = isinstance(db, peewee.SqliteDatabase)  # others are strict anyway
+
     class Account(db.Model):  # type: ignore[name-defined, misc]  # made at run time by Peewee
         id = peewee.TextField(primary_key=True)
         email = peewee.TextField(constraints=[peewee.Check("length(email) BETWEEN 3 AND 254")])
@@ -27,8 +29,8 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:
 
         class Meta:
             table_name = "accounts"
-            strict_tables = True
-            without_rowid = True
+            strict_tables = on_sqlite
+            without_rowid = on_sqlite
 
     class LedgerEntry(db.Model):  # type: ignore[name-defined, misc]  # made at run time by Peewee
         account = peewee.ForeignKeyField(Account, on_delete="CASCADE", index=False)
@@ -44,9 +46,9 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:
         class Meta:
             table_name = "ledger_entries"
             primary_key = peewee.CompositeKey("account", "number")
-            strict_tables = True
+            strict_tables = on_sqlite
             # Clustered by account: a page of one account's entries is read in one go,
             # and a new entry touches one page instead of a table's and an index's.
-            without_rowid = True
+            without_rowid = on_sqlite
 
     db.create_tables([Account, LedgerEntry], safe=False)

@@ -3,6 +3,8 @@ from playhouse.migrate import SchemaMigrator
 
 
 def up(migrator: SchemaMigrator, db: peewee.Database) -> None:
+    on_sqlite = isinstance(db, peewee.SqliteDatabase)  # others are strict anyway
+
     class ReplyJournalRow(db.Model):  # type: ignore[name-defined, misc]  # made at run time
         client = peewee.BlobField(primary_key=True)
         user_id = peewee.BigIntegerField()
@@ -14,6 +16,6 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:
 
         class Meta:
             table_name = "reply_journal"
-            strict_tables = True
+            strict_tables = on_sqlite
 
     db.create_tables([ReplyJournalRow], safe=False)

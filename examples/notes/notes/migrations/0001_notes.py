@@ -10,6 +10,6 @@ def up(migrator: object, db: peewee.Database) -> None:
 
         class Meta:
             table_name = "notes"
-            strict_tables = True
+            strict_tables = isinstance(db, peewee.SqliteDatabase)  # others are strict anyway
 
     db.create_tables([Note], safe=False)

@@ -1,0 +1,168 @@
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import apsw
+import peewee
+from playhouse.apsw_ext import APSWDatabase
+
+from pack_db.errors import (
+    DatabaseInUse,
+    StorageBusy,
+    StorageCorrupt,
+    StorageError,
+    StorageMoved,
+    StorageReadOnly,
+)
+from pack_db.impls import sqlite_file
+from pack_db.impls.compiled_query import Row
+from pack_db.impls.engine import Engine
+from pack_db.impls.file_lock import FileLock
+from pack_db.impls.open_files import OpenFiles
+from pack_db.impls.sqlite_errors import translated
+from pack_db.impls.storage_health import LOG_LIMIT_BYTES, StorageHealth
+from pack_db.interfaces.entities.database_status import DatabaseStatus
+
+_BUSY_TIMEOUT_S = 0.5  # a client sends again after a second, and would not know what was done
+# While a lock is known to be held, nobody waits long for it again: those behind would be late.
+_STILL_BUSY_TIMEOUT_S = 0.05
+_CHECKED_BYTES = 16 * 2**20  # quick_check reads about a megabyte in a millisecond
+_DURABILITY = {
+    "NORMAL": "a write survives a crash of the daemon, but not always a power failure",
+    "FULL": "a write survives a crash of the daemon and a power failure",
+    "EXTRA": "a write survives a crash of the daemon and a power failure",
+}
+
+
+class SqliteEngine(Engine):
+    """One connection to one file, which no other process writes to.
+
+    Raises:
+        DatabaseInUse, WrongDatabase, StorageCorrupt, StorageError: as `DatabaseConnection`.
+    """
+
+    driver_errors = (peewee.PeeweeException, apsw.Error)
+
+    def __init__(self, path: Path, synchronous: str) -> None:
+        self.location = str(path)
+        self.turn = threading.RLock()
+        self._path = path
+        self._synchronous = synchronous
+        self._health = StorageHealth()
+        sqlite_file.make_directory(path.parent)
+        self.database = APSWDatabase(
+            str(path),
+            pragmas={
+                "journal_mode": "wal",
+                "synchronous": synchronous,
+                "foreign_keys": "on",
+                "journal_size_limit": LOG_LIMIT_BYTES,
+            },
+            timeout=_BUSY_TIMEOUT_S,
+            lock_type="IMMEDIATE",  # a read that turns write would fail without waiting
+            autoconnect=False,  # else a call after `close` would open it without the lock
+            thread_safe=False,  # else Peewee opens a connection for each thread
+        )
+        self._file_lock = FileLock(path.with_name(path.name + ".lock"))
+        if not self._file_lock.acquire():
+            raise DatabaseInUse(
+                f"{path} is in use by {self._file_lock.holder()}; "
+                "stop that process, or call it through its socket"
+            )
+        try:
+            sqlite_file.prepare(path)
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def connect(self) -> None:
+        self._health.check_writable()
+
+    def execute(self, sql: str, values: Sequence[Any]) -> list[Row]:
+        # Peewee's execute_sql would do the same in three times the time.
+        return self._apsw.execute(sql, values).fetchall()
+
+    def is_in_transaction(self) -> bool:
+        return bool(self._apsw.in_transaction)
+
+    def before_commit(self) -> None:
+        try:
+            self._files.check()
+        except StorageMoved as error:
+            self._health.failed(error, self._apsw.total_changes())
+            raise
+
+    def committed(self) -> None:
+        if self._health.failure is not None:
+            self._health.committed(self._apsw.total_changes())
+            self._apsw.set_busy_timeout(int(_BUSY_TIMEOUT_S * 1000))
+
+    def failed(self, exc: Exception, *, in_commit: bool = False) -> Exception:
+        error = translated(exc)
+        if isinstance(error, StorageError) and not self.database.is_closed():
+            if self._apsw.in_transaction and not self.database.in_transaction():
+                # Its ROLLBACK failed; what comes next must not become a part of it.
+                self._apsw.execute("ROLLBACK")
+            self._health.failed(error, self._apsw.total_changes())
+            if isinstance(error, StorageBusy):
+                self._apsw.set_busy_timeout(int(_STILL_BUSY_TIMEOUT_S * 1000))
+        return error
+
+    def check(self) -> str:
+        with suppress(StorageMoved):
+            self.before_commit()
+        self._health.saw_log(is_held=self._log_is_held())
+        return self._health.in_words()
+
+    def status(self, schema_version: str) -> DatabaseStatus:
+        return DatabaseStatus(
+            engine=f"SQLite {apsw.sqlite_lib_version()}",
+            path=str(self._path),
+            size_bytes=_size_bytes(self._path),
+            log_bytes=_size_bytes(self._files.log),
+            schema_version=schema_version,
+            durability=_DURABILITY[self._synchronous],
+            health=self._health.in_words(),
+        )
+
+    def close(self) -> None:
+        self.database.close()
+        self._file_lock.release()
+
+    def _open(self) -> None:
+        found = "ok"
+        try:
+            self.database.connect()
+            self._apsw: apsw.Connection = self.database.connection()  # type: ignore[no-untyped-call]
+            if self._path.stat().st_size <= _CHECKED_BYTES:
+                found = self._apsw.pragma("quick_check", 1)
+        except self.driver_errors as exc:
+            error = translated(exc)
+            if isinstance(error, StorageError):
+                error = type(error)(f"cannot open {self._path}: {error}")
+            raise error from exc
+        if found != "ok":
+            details = " ".join(found.split())
+            raise StorageCorrupt(f"{self._path} is damaged ({details}); restore a backup")
+        if self._apsw.readonly("main"):
+            raise StorageReadOnly(
+                f"this user may only read {self._path}; change its owner or its mode"
+            )
+        self._files = OpenFiles(self._path)
+
+    def _log_is_held(self) -> bool:
+        """Whether the write-ahead log is long and a reader keeps it from being written back."""
+        try:
+            if self._files.log.stat().st_size <= LOG_LIMIT_BYTES:
+                return False
+            [(_, frames, written_back)] = self.execute("PRAGMA wal_checkpoint(PASSIVE)", ())
+        except (OSError, apsw.Error):
+            return False  # which is worse, and known
+        return bool(written_back < frames)
+
+
+def _size_bytes(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

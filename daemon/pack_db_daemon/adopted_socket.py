@@ -2,8 +2,6 @@ import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from pack_db.config import Config, ConfigKeys
 from pack_db.errors import ConfigurationError
@@ -45,17 +43,6 @@ class AdoptedSocket:
     def close(self) -> None:
         """Give the socket back: who connects from now on waits for the next daemon."""
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _check(self, fd: int) -> None:
         if self._socket.family != socket.AF_UNIX:

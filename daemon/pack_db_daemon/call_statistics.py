@@ -1,39 +1,49 @@
-from collections import deque
+import threading
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
 
 from pack_db_client.protocol.daemon_service import MethodStatistics
 
 _SAMPLE = 1024  # calls
 
 
+@dataclass(slots=True)
+class _Calls:
+    count: int = 0
+    failed: int = 0
+    latest_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_SAMPLE))
+
+
 class CallStatistics:
-    """Counts calls and times the latest ones, by method."""
+    """Counts calls and times the latest ones, by method. Threads may share it."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, int] = {}
-        self._failed: dict[str, int] = {}
-        self._latest_ns: dict[str, deque[int]] = {}
+        self._turn = threading.Lock()
+        self._methods: defaultdict[str, _Calls] = defaultdict(_Calls)
 
     def record(self, method: str, elapsed_ns: int, *, failed: bool) -> None:
-        self._calls[method] = self._calls.get(method, 0) + 1
-        if failed:
-            self._failed[method] = self._failed.get(method, 0) + 1
-        if method not in self._latest_ns:
-            self._latest_ns[method] = deque(maxlen=_SAMPLE)
-        self._latest_ns[method].append(elapsed_ns)
+        with self._turn:
+            calls = self._methods[method]
+            calls.count += 1
+            calls.failed += failed
+            calls.latest_ns.append(elapsed_ns)
 
     def summary(self) -> list[MethodStatistics]:
+        with self._turn:
+            copied = [(m, c.count, c.failed, list(c.latest_ns)) for m, c in self._methods.items()]
+        # Sorted outside, as others wait for their turn.
         return [
             MethodStatistics(
                 method=method,
-                calls=self._calls[method],
-                failed=self._failed.get(method, 0),
-                p50_us=_percentile_us(latest, 50),
-                p99_us=_percentile_us(latest, 99),
+                calls=calls,
+                failed=failed,
+                p50_us=_percentile_us(latest_ns, 50),
+                p99_us=_percentile_us(latest_ns, 99),
             )
-            for method, latest in sorted(self._latest_ns.items())
+            for method, calls, failed, latest in sorted(copied)
+            for latest_ns in [sorted(latest)]
         ]
 
 
-def _percentile_us(latest_ns: deque[int], percent: int) -> float:
-    ordered = sorted(latest_ns)
-    return ordered[(len(ordered) - 1) * percent // 100] / 1000
+def _percentile_us(ordered_ns: list[int], percent: int) -> float:
+    return ordered_ns[(len(ordered_ns) - 1) * percent // 100] / 1000

@@ -1,7 +1,9 @@
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from typing import NamedTuple
 
 from pack_db.errors import (
     BadRequest,
@@ -25,14 +27,38 @@ from pack_db_client.protocol.messages import (
     encode_value,
 )
 from pack_db_daemon.call_statistics import CallStatistics
-from pack_db_daemon.exactly_once import ExactlyOnce
+from pack_db_daemon.exactly_once import ExactlyOnce, Undone
 from pack_db_daemon.method_table import MethodTable, ServedMethod
+from pack_db_daemon.retries import Retries
 
 _log = logging.getLogger(__name__)
 
 ResolvedCall = tuple[ServedMethod | None, Arguments]
 
+_NO_SAVEPOINT = nullcontext()
 _REPLY_OVERHEAD = 32  # bytes of a reply around its results, at most
+
+
+class _Message(NamedTuple):
+    data: bytes
+    user_id: int
+    request: Request
+    calls: list[ResolvedCall]
+    is_query: bool
+
+
+class _CallFailed(Exception):
+    """A call shall be undone.
+
+    Args:
+        error: what its caller is told.
+        defect: what really happened, if nobody should be told.
+    """
+
+    def __init__(self, error: PackDbError, defect: Exception | None = None) -> None:
+        super().__init__(error)
+        self.result = encode_error(error)
+        self.defect = defect
 
 
 class Dispatcher:
@@ -48,6 +74,7 @@ class Dispatcher:
         methods: MethodTable,
         database: Database,
         exactly_once: ExactlyOnce,
+        retries: Retries,
         statistics: CallStatistics,
         max_reply_bytes: int,
         clock_ns: Callable[[], int] = time.monotonic_ns,
@@ -55,54 +82,130 @@ class Dispatcher:
         self._methods = methods
         self._database = database
         self._exactly_once = exactly_once
+        self._retries = retries
         self._statistics = statistics
         self._max_results_bytes = max_reply_bytes - _REPLY_OVERHEAD
         self._clock_ns = clock_ns
 
-    def dispatch(self, message: bytes, user_id: int) -> bytes:
-        """Answer a message, whatever it is; never raises.
+    def dispatch(self, data: bytes, user_id: int) -> bytes:
+        """Answer a message, whatever it is; never raises. Threads may call it at once.
 
         Args:
             user_id: numeric uid of the process that sent it.
         """
-        try:
-            request = decode_request(message)
-            try:
-                return self._answer(request, message, user_id)
-            except PackDbError as error:
-                raise Refusal(request.sequence, error) from error
-            except Exception as exc:
-                _log.exception("a message could not be answered")
-                raise Refusal(request.sequence, _internal_error()) from exc
-        except Refusal as refusal:
-            return encode_reply(refusal.sequence, [encode_error(refusal.error)])
+        message = self._read(data, user_id)
+        return message if isinstance(message, bytes) else self._reply(message)
 
-    def _answer(self, request: Request, message: bytes, user_id: int) -> bytes:
+    def dispatch_together(
+        self, messages: Sequence[tuple[bytes, int]]
+    ) -> Iterator[tuple[int, bytes]]:
+        """Answer messages of different clients, those with writes in one commit.
+
+        Args:
+            messages: data and user id of each, as for `dispatch`.
+
+        Yields:
+            The index of a message and its reply, as soon as it may be sent.
+        """
+        writes: list[tuple[int, _Message]] = []
+        for index, (data, user_id) in enumerate(messages):
+            message = self._read(data, user_id)
+            if isinstance(message, bytes):
+                yield index, message
+            elif message.is_query:
+                yield index, self._reply(message)
+            else:
+                writes.append((index, message))
+        try:
+            if len(writes) > 1:
+                with self._database.transaction():
+                    replies = [(i, self._reply(m, together=True)) for i, m in writes]
+                yield from replies
+                return
+        except StorageError:
+            pass  # whose fault it was shows when each is done by itself
+        for index, message in writes:
+            yield index, self._reply(message)
+
+    def _read(self, data: bytes, user_id: int) -> _Message | bytes:
+        try:
+            request = decode_request(data)
+        except Refusal as refusal:
+            return _refused(refusal.sequence, refusal.error)
+        calls = [(self._methods.get(call.method), call.arguments) for call in request.calls]
+        # An unknown method is an error of its own call only; it writes nothing.
+        is_query = all(method is None or method.is_query for method, _ in calls)
+        return _Message(data, user_id, request, calls, is_query)
+
+    def _reply(self, message: _Message, *, together: bool = False) -> bytes:
+        try:
+            return self._answer(message, together)
+        except PackDbError as error:
+            if together and isinstance(error, StorageError):
+                raise
+            return _refused(message.request.sequence, error)
+        except Exception:
+            _log.exception("a message could not be answered")
+            return _refused(message.request.sequence, _internal_error())
+
+    def _answer(self, message: _Message, together: bool) -> bytes:
+        request = message.request
         now_ns = self._clock_ns()
         if request.deadline_ns and request.deadline_ns < now_ns:
             raise DeadlinePassed("the message arrived after its deadline; nothing was done")
-        calls = [(self._methods.get(call.method), call.arguments) for call in request.calls]
-        # An unknown method is an error of its own call only; it writes nothing.
-        if all(method is None or method.is_query for method, _ in calls):
-            return self._run(request.sequence, calls)
+        if message.is_query:
+            return self._retries.run(lambda: self._run(message), request.deadline_ns)
         if not 0 < request.deadline_ns - now_ns <= MAX_DEADLINE_AHEAD_S * 10**9:
             raise BadRequest(
                 f"a message with a write needs a deadline at most {MAX_DEADLINE_AHEAD_S} s ahead"
             )
         journaled = JournaledMessage(
             client_id=request.client_id,
-            user_id=user_id,
+            user_id=message.user_id,
             sequence=request.sequence,
-            digest=hashlib.blake2b(message, digest_size=16).digest(),
+            digest=hashlib.blake2b(message.data, digest_size=16).digest(),
             deadline_ns=request.deadline_ns,
         )
-        return self._exactly_once.run(journaled, lambda: self._run(request.sequence, calls))
+        run_once = self._exactly_once.run_inside if together else self._exactly_once.run
+        return run_once(journaled, lambda: self._run(message))
 
-    def _run(self, sequence: int, calls: list[ResolvedCall]) -> bytes:
+    def _run(self, message: _Message) -> bytes:
+        sequence = message.request.sequence
+        try:
+            return encode_reply(sequence, self._results(message.calls))
+        except _CallFailed:
+            pass
+        # A savepoint for every write would cost more than doing this now and then.
+        raise Undone(lambda: encode_reply(sequence, self._results(message.calls, alone=True)))
+
+    def _results(self, calls: list[ResolvedCall], *, alone: bool = False) -> list[bytes]:
+        """Do one call after the other.
+
+        Args:
+            alone: a write that fails is undone alone, and the others go on.
+
+        Raises:
+            _CallFailed: a write failed, and all are to be undone.
+        """
         room = self._max_results_bytes
         results = []
+        took_ns = []
         for method, arguments in calls:
-            result = self._result(method, arguments, room)
+            started_ns = time.perf_counter_ns()
+            is_write = method is not None and not method.is_query
+            failed = False
+            try:
+                with self._database.savepoint() if is_write and alone else _NO_SAVEPOINT:
+                    result = self._call(method, arguments, room)
+            except _CallFailed as failure:
+                if is_write and not alone:
+                    raise
+                if failure.defect is not None:
+                    _log.error("%s failed", method and method.name, exc_info=failure.defect)
+                result = failure.result
+                failed = True
+            if method is not None:
+                took_ns.append((method.name, time.perf_counter_ns() - started_ns, failed))
             room -= len(result)
             results.append(result)
         if room < 0:
@@ -110,37 +213,26 @@ class Dispatcher:
             raise ReplyTooLarge(
                 "the message's results would not fit in one reply; send fewer calls"
             )
-        return encode_reply(sequence, results)
+        for name, elapsed_ns, failed in took_ns:
+            self._statistics.record(name, elapsed_ns, failed=failed)
+        return results
 
-    def _result(self, method: ServedMethod | None, arguments: Arguments, room: int) -> bytes:
+    def _call(self, method: ServedMethod | None, arguments: Arguments, room: int) -> bytes:
         if method is None:
-            return encode_error(
+            raise _CallFailed(
                 UnknownMethod("this daemon has no such method; a name is service.method")
             )
-        started_ns = time.perf_counter_ns()
-        failed = True
         try:
-            result = self._call(method, arguments, room)
-            failed = False
+            args, kwargs = method.convert_arguments(arguments)
+            # Encoded before the commit: a result that cannot be sent must undo its call.
+            return self._encode(method.function(*args, **kwargs), room)
         except StorageError:
-            raise  # SQLite may have undone the whole transaction, so all its calls fail
+            self._statistics.record(method.name, 0, failed=True)
+            raise  # the whole transaction may be undone already, so all its calls fail
         except PackDbError as error:
-            result = encode_error(error)
-        except Exception:
-            _log.exception("%s failed", method.name)
-            result = encode_error(_internal_error())
-        finally:
-            elapsed_ns = time.perf_counter_ns() - started_ns
-            self._statistics.record(method.name, elapsed_ns, failed=failed)
-        return result
-
-    def _call(self, method: ServedMethod, arguments: Arguments, room: int) -> bytes:
-        args, kwargs = method.convert_arguments(arguments)
-        if method.is_query:
-            return self._encode(method.function(*args, **kwargs), room)
-        with self._database.savepoint():
-            # Encoded inside: a result that cannot be sent must undo its call.
-            return self._encode(method.function(*args, **kwargs), room)
+            raise _CallFailed(error) from error
+        except Exception as exc:
+            raise _CallFailed(_internal_error(), exc) from exc
 
     def _encode(self, value: object, room: int) -> bytes:
         result = encode_value(value)
@@ -150,6 +242,10 @@ class Dispatcher:
                 "(MAX_MESSAGE_BYTES); ask for less at once"
             )
         return result
+
+
+def _refused(sequence: int, error: PackDbError) -> bytes:
+    return encode_reply(sequence, [encode_error(error)])
 
 
 def _internal_error() -> InternalError:

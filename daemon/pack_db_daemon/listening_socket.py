@@ -8,8 +8,6 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from pack_db.config import Config, ConfigKeys
 from pack_db.errors import ConfigurationError, PackDbError
@@ -62,17 +60,6 @@ class ListeningSocket:
         if os.path.lexists(self.path) and os.stat(self.path).st_ino == self._inode:
             self.path.unlink()
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _bind(self, mode: int, group_id: int | None) -> None:
         # The new file takes the mode of the socket (unix_bind in Linux's net/unix/af_unix.c).

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Callable
 from contextlib import closing
 
 import pack_db
@@ -10,18 +11,26 @@ from pack_db.errors import ConfigurationError, PackDbError, StorageError
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db_client.protocol.daemon_service import DAEMON_SERVICE
 from pack_db_daemon.adopted_socket import AdoptedSocket
+from pack_db_daemon.answer_together import AnswerTogether
+from pack_db_daemon.answering import Answering
 from pack_db_daemon.call_statistics import CallStatistics
 from pack_db_daemon.callers import Callers
 from pack_db_daemon.dispatcher import Dispatcher
 from pack_db_daemon.exactly_once import ExactlyOnce
+from pack_db_daemon.in_background import InBackground
 from pack_db_daemon.listening_socket import ListeningSocket
 from pack_db_daemon.local_daemon_service import LocalDaemonService
 from pack_db_daemon.log_limit import LogLimit
 from pack_db_daemon.method_table import MethodTable, with_daemon_service
 from pack_db_daemon.process_signals import ProcessSignals
+from pack_db_daemon.queue_statistics import QueueStatistics
 from pack_db_daemon.rep_transport import RepTransport
+from pack_db_daemon.retries import Retries
+from pack_db_daemon.router_transport import RouterTransport
 from pack_db_daemon.service_manager import ServiceManager
 from pack_db_daemon.status_line import StatusLine
+from pack_db_daemon.transport import Transport
+from pack_db_daemon.workers import Workers
 
 _log = logging.getLogger(__name__)
 
@@ -62,11 +71,31 @@ def _serve(
     database = factory.get_database_connection()  # locked from here on
     for name in database.run_migrations():
         _log.info("applied migration %s", name)
-    exactly_once = ExactlyOnce(database, factory.get_reply_journal())
-    statistics = CallStatistics()
-    with adopted or ListeningSocket(config) as listening:
+    retries = Retries(stopped=lambda: signals.stop_requested)
+    exactly_once = ExactlyOnce(database, factory.get_reply_journal(), retries)
+    calls, queue = CallStatistics(), QueueStatistics()
+    services = {
+        **factory.get_services(),
+        DAEMON_SERVICE: LocalDaemonService(
+            database, calls, queue, config.socket_path, lambda: transport.peers
+        ),
+    }
+    dispatcher = Dispatcher(
+        MethodTable(with_daemon_service(factory.services), services),
+        database,
+        exactly_once,
+        retries,
+        calls,
+        config.max_message_bytes,
+    )
+    forget_expired = exactly_once.forget_expired
+    if config.database_url is not None:
+        # What is behind a network must never keep the loop waiting.
+        forget_expired = InBackground(exactly_once.forget_expired)
+    with closing(adopted or ListeningSocket(config)) as listening:
         status = StatusLine(
-            f"pack-db {pack_db.__version__} serves {database.path} at {listening.path}", database
+            f"pack-db {pack_db.__version__} serves {database.location} at {listening.path}",
+            database,
         )
 
         def keep_house() -> bool:
@@ -77,33 +106,34 @@ def _serve(
                 manager.ready(status.text)
             if status.update():
                 manager.ready(status.text)
-            return _forget_expired(exactly_once)
+            return _forget_expired(forget_expired)
 
-        services = {
-            **factory.get_services(),
-            DAEMON_SERVICE: LocalDaemonService(
-                database, statistics, listening.path, lambda: transport.connection_count
-            ),
-        }
-        transport = RepTransport(
-            listening.fileno(),
-            str(listening.path),
-            Callers(config.allowed_uids, config.allowed_gids),
-            Dispatcher(
-                MethodTable(with_daemon_service(factory.services), services),
-                database,
-                exactly_once,
-                statistics,
-                config.max_message_bytes,
-            ),
-            config.max_message_bytes,
-            keep_house,
-        )
+        transport = _transport(config, listening, dispatcher, queue, keep_house)
         with closing(transport):
             _log.info("process %d: %s", os.getpid(), status.text)
             manager.ready(status.text)
             transport.serve(signals.wakeup_fd, lambda: signals.stop_requested)
             manager.stopping()
+
+
+def _transport(
+    config: Config,
+    listening: AdoptedSocket | ListeningSocket,
+    dispatcher: Dispatcher,
+    queue: QueueStatistics,
+    housekeeping: Callable[[], bool],
+) -> Transport:
+    fd, path = listening.fileno(), str(listening.path)
+    callers = Callers(config.allowed_uids, config.allowed_gids)
+    size = config.max_message_bytes
+    answering: Answering
+    if config.database_url is not None:
+        answering = Workers(dispatcher, queue, config.workers)
+    elif config.workers > 1:
+        answering = AnswerTogether(dispatcher, queue, config.workers)
+    else:
+        return RepTransport(fd, path, callers, dispatcher, queue, size, housekeeping)
+    return RouterTransport(fd, path, callers, answering, size, housekeeping)
 
 
 def _reload(running: Config) -> None:
@@ -119,9 +149,9 @@ def _reload(running: Config) -> None:
     _log.info("re-read the log level: %s", fresh.log_level)
 
 
-def _forget_expired(exactly_once: ExactlyOnce) -> bool:
+def _forget_expired(forget_expired: Callable[[], bool]) -> bool:
     try:
-        return exactly_once.forget_expired()
+        return forget_expired()
     except StorageError:
         return False  # the database has logged it, and it is tried again
     except Exception:

@@ -1,4 +1,4 @@
-"""Kills a daemon again and again under the load of many clients, then checks what they saw."""
+"""Kills daemons again and again under the load of many clients, then checks what they saw."""
 
 import multiprocessing
 import random
@@ -16,7 +16,9 @@ import apsw
 from tests.chaos.call_log import LoggedCall, Outcome, read_calls
 from tests.chaos.client_process import TASKS, run_async_client, run_client
 from tests.chaos.invariants import check
+from tests.chaos.servers import Servers
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess
+from tests.support.postgres_server import PostgresPair
 
 _SYNC_CLIENTS = 5
 _ASYNC_CLIENTS = 3
@@ -27,6 +29,8 @@ _EVENTS = {
     "stop for a while": 7,
     "kill a client": 5,
 }
+# What the answers of a daemon may say when its server was away all the time that a call had.
+_SERVER_REFUSALS = frozenset({"storage_unavailable", "storage_conflict"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +73,20 @@ def run(
     seed: int,
     command: list[str] | None = None,
     limits: Limits | None = None,
+    settings: dict[str, str] | None = None,
+    pair: PostgresPair | None = None,
 ) -> Report:
-    """Run until the daemon was killed `kills` times with SIGKILL.
+    """Run until daemons were killed `kills` times with SIGKILL.
 
     Args:
-        directory: empty, with a short path; database, socket and logs go there.
+        directory: empty, with a short path; database, sockets and logs go there.
         command: what to run instead of `pack-db serve`.
+        settings: as for `DaemonProcess`.
+        pair: two daemons share a database on it, and it has to suffer, too. By default there is
+            one daemon with a file.
     """
-    return _Run(directory, seed, command, limits or Limits()).result(kills)
+    run = _Run(directory, seed, limits or Limits(), settings or {}, command, pair)
+    return run.result(kills)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,69 +104,109 @@ class _Client:
 
 class _Run:
     def __init__(
-        self, directory: Path, seed: int, command: list[str] | None, limits: Limits
+        self,
+        directory: Path,
+        seed: int,
+        limits: Limits,
+        settings: dict[str, str],
+        command: list[str] | None,
+        pair: PostgresPair | None,
     ) -> None:
         self._directory = directory
-        self._daemon = DaemonProcess(directory, command=command)
         self._random = random.Random(seed)
         self._limits = limits
         self._report = Report(seed)
+        self._servers = Servers(pair, self._random) if pair else None
+        self._events = dict(_EVENTS)
+        names = ["a"]
+        if self._servers:
+            settings = {"DB_URL": self._servers.url, **settings}
+            self._events |= {"switch the clients": 10, **self._servers.EVENTS}
+            names.append("b")
+        self._daemons = [self._new_daemon(name, settings, command) for name in names]
+        self._socket_path = directory / "s"  # of the clients: a link to that of a daemon
+        self._socket_path.symlink_to(self._daemons[0].socket_path)
         self._clients: list[_Client] = []
         self._next_number = 0
 
     def result(self, kills: int) -> Report:
-        self._daemon.start()
         try:
+            for daemon in self._daemons:
+                daemon.start()
             with self._running_clients():
                 while self._report.kills < kills:
                     time.sleep(self._random.uniform(0.0, 0.2))
-                    self._do(*self._random.choices(list(_EVENTS), list(_EVENTS.values())))
+                    self._do(*self._random.choices(list(self._events), list(self._events.values())))
             self._check_calls()
-            self._stop()
-            self._check_file()
+            for daemon in self._daemons:
+                self._stop(daemon)
+            if self._servers is None:
+                self._check_file()
         finally:
-            self._daemon.clean_up()
+            for daemon in self._daemons:
+                daemon.clean_up()
         return self._report
 
+    def _new_daemon(
+        self, name: str, settings: dict[str, str], command: list[str] | None
+    ) -> DaemonProcess:
+        directory = self._directory / name
+        directory.mkdir()
+        return DaemonProcess(directory, settings, command)
+
     def _do(self, event: str) -> None:
+        daemon = self._random.choice(self._daemons)
         match event:
             case "kill":
-                self._kill()
-                self._restart()
+                self._kill(daemon)
+                if self._random.random() < 0.5:
+                    self._switch_clients()
+                self._restart(daemon)
             case "kill while starting":
-                self._kill()
-                self._daemon.start(wait=False)
+                self._kill(daemon)
+                daemon.start(wait=False)
                 time.sleep(self._random.uniform(0.0, 0.2))
-                self._kill()
-                self._restart()
+                self._kill(daemon)
+                self._restart(daemon)
             case "terminate":
-                self._stop()
-                self._restart()
+                self._stop(daemon)
+                self._restart(daemon)
             case "stop for a while":
-                self._daemon.send_signal(signal.SIGSTOP)
+                daemon.send_signal(signal.SIGSTOP)
                 time.sleep(self._random.uniform(0.1, 1.0))
-                self._daemon.send_signal(signal.SIGCONT)
+                daemon.send_signal(signal.SIGCONT)
             case "kill a client":
                 self._replace_client(self._random.randrange(len(self._clients)))
+            case "switch the clients":
+                self._switch_clients()
+            case _:
+                assert self._servers is not None
+                self._servers.do(event)
         self._report.events[event] += 1
 
-    def _kill(self) -> None:
-        self._daemon.kill()
+    def _kill(self, daemon: DaemonProcess) -> None:
+        daemon.kill()
         self._report.kills += 1
 
-    def _stop(self) -> None:
-        if (status := self._daemon.stop()) != 0:
+    def _stop(self, daemon: DaemonProcess) -> None:
+        if (status := daemon.stop()) != 0:
             self._report.violations.append(f"the daemon ended with {status} on SIGTERM")
 
-    def _restart(self) -> None:
+    def _restart(self, daemon: DaemonProcess) -> None:
         started = time.monotonic()
-        self._daemon.start()
-        with self._daemon.client() as db:
+        daemon.start()
+        with daemon.client() as db:
             db.ping()
         elapsed_s = time.monotonic() - started
         self._report.slowest_restart_s = max(self._report.slowest_restart_s, elapsed_s)
         if elapsed_s > self._limits.restart_s:
             self._report.violations.append(f"a restart took {elapsed_s:.2f} s")
+
+    def _switch_clients(self) -> None:
+        """Let them connect to any of the daemons the next time they have to."""
+        new = self._directory / "new"
+        new.symlink_to(self._random.choice(self._daemons).socket_path)
+        new.replace(self._socket_path)
 
     @contextmanager
     def _running_clients(self) -> Iterator[None]:
@@ -185,7 +235,7 @@ class _Run:
         log_path = self._directory / f"{number}.calls"
         process = multiprocessing.get_context("spawn").Process(
             target=run_async_client if is_async else run_client,
-            args=(self._daemon.socket_path, log_path, number),
+            args=(self._socket_path, log_path, number),
             name=f"{'async' if is_async else 'sync'} client {number}",
         )
         process.start()
@@ -200,8 +250,9 @@ class _Run:
         calls: list[LoggedCall] = []
         for path in self._directory.glob("*.calls"):
             calls += read_calls(path)
-        with self._daemon.client() as db:
-            findings = check(db, calls, self._limits.overrun_s)
+        refusals = _SERVER_REFUSALS if self._servers else frozenset()
+        with self._daemons[0].client() as db:
+            findings = check(db, calls, self._limits.overrun_s, refusals)
         self._report.lost = findings.lost
         self._report.applied_twice = findings.applied_twice
         self._report.violations += findings.violations
@@ -209,7 +260,7 @@ class _Run:
         self._report.longest_overrun_s = max(call.overrun_s for call in calls)
 
     def _check_file(self) -> None:
-        connection = apsw.Connection(str(self._daemon.database_path))
+        connection = apsw.Connection(str(self._daemons[0].database_path))
         try:
             if (verdict := connection.pragma("integrity_check")) != "ok":
                 self._report.violations.append(f"integrity_check: {verdict}")

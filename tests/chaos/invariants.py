@@ -23,12 +23,18 @@ class Findings:
         self.applied_twice = 0
 
 
-def check(db: PackDb, calls: Sequence[LoggedCall], max_overrun_s: float) -> Findings:
-    """Compare what the clients were told with what is in the database."""
+def check(
+    db: PackDb, calls: Sequence[LoggedCall], max_overrun_s: float, refusals: frozenset[str]
+) -> Findings:
+    """Compare what the clients were told with what is in the database.
+
+    Args:
+        refusals: codes of errors that any call may have got.
+    """
     findings = Findings()
     accounts = {account.email: account for account in _accounts(db)}
     entries = {account.id: list(_entries(db, account.id)) for account in accounts.values()}
-    _check_answers(findings, calls, max_overrun_s)
+    _check_answers(findings, calls, max_overrun_s, refusals)
     _check_accounts(findings, calls, accounts)
     _check_entries(findings, calls, accounts, entries)
     for account in accounts.values():
@@ -37,11 +43,15 @@ def check(db: PackDb, calls: Sequence[LoggedCall], max_overrun_s: float) -> Find
     return findings
 
 
-def _check_answers(findings: Findings, calls: Sequence[LoggedCall], max_overrun_s: float) -> None:
+def _check_answers(
+    findings: Findings, calls: Sequence[LoggedCall], max_overrun_s: float, refusals: frozenset[str]
+) -> None:
     for call in calls:
         if call.overrun_s > max_overrun_s:
             findings.violations.append(f"ended {call.overrun_s:.3f} s after its timeout: {call}")
-        if call.outcome is Outcome.REFUSED and call.error not in _expected_refusals(call):
+        if call.outcome is Outcome.REFUSED and call.error not in refusals | _expected_refusals(
+            call
+        ):
             findings.violations.append(f"refused without a reason: {call}")
         if call.outcome is Outcome.ACKNOWLEDGED:
             if call.account_id and call.answered_id != call.account_id:

@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.harness import Limits, Report, run
+from tests.chaos.servers import Servers
 from tests.chaos.wrong_builds import WrongBuild, wrong_build_command
+from tests.support.postgres_server import running_pair
 
 _LIMITS = Limits(restart_s=10.0, overrun_s=2.0)  # other work may load the machine that tests
 
@@ -13,6 +15,21 @@ def test_fifty_kills_lose_no_call_and_apply_none_twice(short_path: Path) -> None
 
     assert not report.violations, str(report)
     assert report.lost == report.applied_twice == 0
+
+
+def test_calls_that_share_commits_are_not_lost_and_not_applied_twice(short_path: Path) -> None:
+    report = run(short_path, kills=8, seed=2, limits=_LIMITS, settings={"WORKERS": "8"})
+
+    assert not report.violations, str(report)
+
+
+def test_two_daemons_and_failovers_lose_no_call_and_apply_none_twice(short_path: Path) -> None:
+    # A seed with which everything happens soon.
+    with running_pair() as pair:
+        report = run(short_path, kills=7, seed=333, limits=_LIMITS, pair=pair)
+
+    assert not report.violations, str(report)
+    assert report.events.keys() >= Servers.EVENTS.keys(), str(report)
 
 
 def test_a_reply_before_the_commit_is_found_out(short_path: Path) -> None:

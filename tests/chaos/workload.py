@@ -153,7 +153,8 @@ class Task:
         return result
 
     def _look_for_entry(self, call: LoggedCall) -> Actions:
-        # The daemon works in one order: what is not there now must never come.
+        # Its deadline has passed, and no commit begins after that: what is not there now must
+        # never come.
         found = False
         while True:
             page = (self._account_id, self._entries_seen, _PAGE)

@@ -71,10 +71,6 @@ class _HookedDatabase(DatabaseConnection):
             self.after_commit()
 
 
-class _Undo(Exception):
-    pass
-
-
 class _LateJournal(ReplyJournal):
     """Records a message in a transaction of its own, after that of its writes."""
 
@@ -83,14 +79,8 @@ class _LateJournal(ReplyJournal):
         self._journal = journal
         self._unrecorded: list[tuple[JournaledMessage, bytes]] = []
 
-    def claim(self, message: JournaledMessage) -> bytes | None:
-        try:
-            with self._database.savepoint():
-                if (reply := self._journal.claim(message)) is not None:
-                    return reply
-                raise _Undo
-        except _Undo:
-            return None
+    def find(self, message: JournaledMessage) -> bytes | None:
+        return self._journal.find(message)
 
     def record(self, message: JournaledMessage, reply: bytes) -> None:
         self._unrecorded.append((message, reply))
@@ -104,12 +94,11 @@ class _LateJournal(ReplyJournal):
         time.sleep(_WINDOW_S)
         message, reply = self._unrecorded.pop()
         with self._database.transaction():
-            self._journal.claim(message)
             self._journal.record(message, reply)
 
 
 class _NoJournal(ReplyJournal):
-    def claim(self, message: JournaledMessage) -> bytes | None:
+    def find(self, message: JournaledMessage) -> bytes | None:
         return None
 
     def record(self, message: JournaledMessage, reply: bytes) -> None:

@@ -6,6 +6,7 @@ It makes the file `entered` beside the database, and waits for the file `go` the
 import logging
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from pack_db.impls.peewee_ledger import PeeweeLedger
 from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
@@ -19,8 +20,8 @@ class WaitingTokenRepo(PeeweeTokenRepo):
         self, account_id: str, amount: int, *, allow_overdraft: bool = False
     ) -> TokenBalance:
         balance = super().consume_tokens(account_id, amount, allow_overdraft=allow_overdraft)
-        self._database.path.with_name("entered").touch()
-        while not self._database.path.with_name("go").exists():
+        Path(self._database.location).with_name("entered").touch()
+        while not Path(self._database.location).with_name("go").exists():
             time.sleep(0.01)
         return balance
 

@@ -1,14 +1,18 @@
 """More connections than the daemon has descriptors for."""
 
 import resource
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from pack_db_client import CreateAccountInput, PackDb
 from tests.faults.conditions import descriptor_count, wait_until
 from tests.faults.good_client import good_client
 from tests.faults.zmtp_peer import ZmtpPeer
@@ -99,3 +103,37 @@ def test_row_11_a_daemon_with_few_descriptors_says_so(short_path: Path) -> None:
             wait_until(lambda: db.status().connections <= 75, "the oldest were closed")
     finally:
         daemon.clean_up()
+
+
+def test_row_11_a_daemon_that_a_flood_has_ended_has_lost_nothing(short_path: Path) -> None:
+    daemon = DaemonProcess(short_path)
+    daemon.start()
+    try:
+        with daemon.client() as db, ThreadPoolExecutor() as pool:
+            email = "topped-up@example.com"
+            account = db.accounts.create_account(CreateAccountInput(email=email, token_remaining=0))
+            stopped = threading.Event()
+            acknowledged = pool.submit(_top_up_until, stopped, db, account.id)
+            try:
+                # As when a flood has taken all descriptors; whether it gets so far is luck.
+                resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (8, 8))
+                with ZmtpPeer(daemon.socket_path):
+                    assert daemon.wait() == -signal.SIGABRT
+                assert "Too many open files" in daemon.log
+                daemon.start()
+                db.ping()  # in turn behind the call that waited for the restart
+            finally:
+                stopped.set()
+            assert acknowledged.result() > 0
+            assert db.tokens.get_balance(account.id).total == acknowledged.result()
+    finally:
+        daemon.clean_up()
+
+
+def _top_up_until(stopped: threading.Event, db: PackDb, account_id: str) -> int:
+    """Top up by 1 until `stopped`; returns how often that was acknowledged."""
+    acknowledged = 0
+    while not stopped.is_set():
+        db.tokens.top_up(account_id, 1)
+        acknowledged += 1
+    return acknowledged

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pack_db_client.protocol.messages import decode_reply
-from tests.faults.conditions import wait_until
+from tests.faults.conditions import memory_mib, wait_until
 from tests.faults.good_client import GoodClient
 from tests.faults.zmtp_peer import (
     SIGNATURE,
@@ -20,6 +20,7 @@ from tests.faults.zmtp_peer import (
     req_message,
 )
 from tests.support.daemon_process import DaemonProcess
+from tests.support.running_daemon import running_daemon
 from tests.wire.raw_client import request
 
 pytestmark = pytest.mark.usefixtures("good")
@@ -139,3 +140,18 @@ def test_rows_1_to_5_leave_no_connection_behind(
 ) -> None:
     with shared_daemon.client() as db:
         wait_until(lambda: db.status().connections == 2, "only the two good clients are connected")
+
+
+def test_rows_1_to_5_floods_take_no_more_memory_than_malloc_keeps() -> None:
+    after_flood = []
+    with running_daemon() as daemon, daemon.client() as db:
+        for _ in range(20):
+            with ExitStack() as stack:
+                for data in [greeting(), greeting() + ready()] * 200:
+                    peer = stack.enter_context(ZmtpPeer(daemon.socket_path))
+                    peer.send(data)
+                    peer.discard()  # the daemon has got as far as its own greeting
+            wait_until(lambda: db.status().connections == 1, "they were closed")
+            after_flood.append(memory_mib(daemon.pid))
+    # One flood holds 10 to 20 MiB while it lasts.
+    assert after_flood[-1] < after_flood[4] + 10

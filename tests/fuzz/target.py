@@ -21,6 +21,7 @@ with atheris.instrument_imports(include=["pack_db", "pack_db_client", "pack_db_d
     from pack_db_daemon.dispatcher import Dispatcher
     from pack_db_daemon.exactly_once import ExactlyOnce
     from pack_db_daemon.method_table import MethodTable
+    from pack_db_daemon.retries import Retries
 
 MAX_REPLY_BYTES = 2**18
 NOW_NS = 10**12
@@ -42,10 +43,12 @@ def make_dispatcher(directory: Path) -> Dispatcher:
         "tokens": PeeweeTokenRepo(database, ledger),
     }
     journal = PeeweeReplyJournal(database, _clock_ns)
+    retries = Retries(clock_ns=_clock_ns)
     return Dispatcher(
         MethodTable(SERVICES, services),
         database,
-        ExactlyOnce(database, journal, _clock_ns),
+        ExactlyOnce(database, journal, retries, _clock_ns),
+        retries,
         CallStatistics(),
         MAX_REPLY_BYTES,
         _clock_ns,

@@ -12,10 +12,11 @@ from tests.wire.raw_client import RawClient
 Refused = Callable[[bytes], str]
 
 
-@pytest.fixture(scope="package")
-def wire_daemon() -> Iterator[DaemonProcess]:
+@pytest.fixture(scope="package", params=["1", "8"], ids=["one_by_one", "together"])
+def wire_daemon(request: pytest.FixtureRequest) -> Iterator[DaemonProcess]:
     """A daemon that takes messages of 2 MiB, so that no transport limit hides what is behind."""
-    with running_daemon({"MAX_MESSAGE_BYTES": str(2**21)}) as daemon:
+    settings = {"MAX_MESSAGE_BYTES": str(2**21), "WORKERS": request.param}
+    with running_daemon(settings) as daemon:
         yield daemon
 
 

@@ -173,7 +173,7 @@ def test_row_20_what_can_be_read_of_a_refused_message_is_answered_with_its_seque
         "accounts.get_Account",
         " accounts.get_account",
         "journal.prune",
-        "reply_journal.claim",
+        "reply_journal.find",
         "daemon.stop",
         MARK * 6000,
     ],

@@ -19,6 +19,7 @@ from pack_db_daemon.call_statistics import CallStatistics
 from pack_db_daemon.dispatcher import Dispatcher
 from pack_db_daemon.exactly_once import ExactlyOnce
 from pack_db_daemon.method_table import MethodTable
+from pack_db_daemon.retries import Retries
 from tests.contract.test_accounts import MAX_TOKENS, NOBODY
 from tests.wire.raw_client import pack, request
 
@@ -58,7 +59,8 @@ def dispatcher(factory: ServiceFactory) -> Dispatcher:
             {**SERVICES, "faulty": FaultyService}, {**factory.get_services(), "faulty": faulty}
         ),
         database,
-        ExactlyOnce(database, factory.get_reply_journal()),
+        ExactlyOnce(database, factory.get_reply_journal(), Retries()),
+        Retries(),
         CallStatistics(),
         max_reply_bytes=262144,
     )

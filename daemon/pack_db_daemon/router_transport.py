@@ -1,0 +1,93 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import zmq
+
+from pack_db_daemon.answering import Answering, Letter
+from pack_db_daemon.callers import Callers
+from pack_db_daemon.transport import NO_PERMISSION, Transport
+
+
+class RouterTransport(Transport):
+    """Carries several messages at a time, each of another connection, to where they are answered.
+
+    REQ clients notice no difference to a REP socket. libzmq's own proxy in front of REP sockets
+    would not tell who sent a message.
+
+    Args:
+        listening_fd, path, callers, max_message_bytes, housekeeping: as `Transport`.
+    """
+
+    def __init__(
+        self,
+        listening_fd: int,
+        path: str,
+        callers: Callers,
+        answering: Answering,
+        max_message_bytes: int,
+        housekeeping: Callable[[], bool],
+    ) -> None:
+        super().__init__(zmq.ROUTER, listening_fd, path, callers, max_message_bytes, housekeeping)
+        self._answering = answering
+        self._held: Letter | None = None
+        if answering.finished_fds:
+            self._tries = 1  # whoever only looks again keeps the threads from the interpreter
+
+    def close(self) -> None:
+        for envelope, reply in self._answering.finish():
+            self._send(envelope, reply)
+        super().close()
+
+    def _sources(self) -> Sequence[Any]:
+        fds = self._answering.finished_fds
+        return (self._socket, *fds) if self._answering.room else fds
+
+    def _answer_waiting(self) -> bool:
+        letters = self._receive_waiting()
+        answered = bool(letters)
+        for envelope, reply in self._answering.answer(letters):
+            self._send(envelope, reply)
+            answered = True
+        return answered
+
+    def _receive_waiting(self) -> list[Letter]:
+        letters = [] if self._held is None else [self._held]
+        self._held = None
+        senders = {letter.envelope[0] for letter in letters}
+        while len(letters) < self._answering.room:
+            try:
+                sender = self._socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            letter = self._receive(sender)
+            if sender in senders:
+                self._held = letter  # the sender's own order would be at stake
+                break
+            if letter is not None:
+                letters.append(letter)
+                senders.add(sender)
+        return letters
+
+    def _receive(self, sender: bytes) -> Letter | None:
+        """The rest of a message; None for one that is not for the dispatcher."""
+        envelope = [sender]
+        frame = self._socket.recv(copy=False)
+        while frame.more and len(frame):
+            envelope.append(frame.bytes)
+            frame = self._socket.recv(copy=False)
+        if not frame.more:
+            return None  # without the empty frame that ends an envelope there is no way back
+        envelope.append(b"")
+        frame = self._socket.recv(copy=False)
+        data = frame.bytes
+        if frame.more:
+            self._socket.recv_multipart()
+            data = b""  # a request is one frame; the dispatcher refuses the empty one
+        user_id = self._user_id(frame)
+        if user_id is None:
+            self._send(envelope, NO_PERMISSION)
+            return None
+        return Letter(envelope, data, user_id)
+
+    def _send(self, envelope: list[bytes], reply: bytes) -> None:
+        self._socket.send_multipart([*envelope, reply])

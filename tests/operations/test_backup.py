@@ -157,7 +157,9 @@ def test_two_backups_at_once_into_one_directory_are_one_too_many(
     command = PackDbCommand(large_database)
     first = RunningCommand(command, "backup", str(backups))
     first.wait_for_file(backups / UNFINISHED)
+    first.process.send_signal(signal.SIGSTOP)  # or it may have ended before the second looks
     second = command.run("backup", str(backups / "another.db"))
+    first.process.send_signal(signal.SIGCONT)
     assert second.returncode == 5
     assert f"process {first.process.pid}" in second.stderr
     assert first.end()[0] == 0

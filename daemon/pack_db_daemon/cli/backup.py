@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pack_db.config import Config
+from pack_db_daemon.cli.database_file import database_file
 from pack_db_daemon.cli.interruptible import interruptible
 from pack_db_daemon.cli.output import Output, with_output
 from pack_db_daemon.cli.progress import progress_in_bytes
@@ -38,7 +39,8 @@ def backup(out: Output, destination: Path, keep: int | None, compress: bool) -> 
 
     DEST is a directory, where the backup is named for the time in UTC, or a new file. The copy
     is the database at one moment. It appears under its name when it is whole, verified and on
-    the disk; a backup that is interrupted leaves nothing.
+    the disk; a backup that is interrupted leaves nothing. A server at DB_URL has tools of its own,
+    such as pg_dump.
 
     \b
     Examples:
@@ -48,6 +50,7 @@ def backup(out: Output, destination: Path, keep: int | None, compress: bool) -> 
     """
     from pack_db.impls.sqlite_backup import back_up
 
+    database = database_file(Config(), "back the server up with pg_dump or as its provider does it")
     into_directory = destination.is_dir()
     if keep is not None and not into_directory:
         raise click.UsageError("--keep needs a DEST that is a directory")
@@ -56,7 +59,7 @@ def backup(out: Output, destination: Path, keep: int | None, compress: bool) -> 
     os.nice(19)  # the daemon's callers go first
     started = time.monotonic()
     with interruptible(), progress_in_bytes() as progress:
-        back_up(Config().database_path, path, progress, compress=compress)
+        back_up(database, path, progress, compress=compress)
     out.record(
         Backup(
             path=str(path),

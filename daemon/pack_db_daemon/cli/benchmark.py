@@ -140,6 +140,7 @@ def _directories() -> Iterator[Place]:
 def _daemon(place: Place) -> Iterator[None]:
     settings = {
         "DB_PATH": str(place.database_path),
+        "DB_URL": "",  # a server that is set is not the one to be filled
         "ZMQ_SOCKET_PATH": str(place.socket_path),
         "LOG_LEVEL": "WARNING",
     }

@@ -13,10 +13,12 @@ from pack_db_daemon.cli.export import export
 from pack_db_daemon.cli.failure import EXIT_CODES_AND_OUTPUT, INTERRUPTED
 from pack_db_daemon.cli.import_ import import_
 from pack_db_daemon.cli.migrate import migrate
+from pack_db_daemon.cli.move import move
 from pack_db_daemon.cli.restore import restore
 from pack_db_daemon.cli.serve import serve
 from pack_db_daemon.cli.status import status
 from pack_db_daemon.cli.tokens import tokens
+from pack_db_daemon.cli.top import top
 
 
 @click.group(
@@ -34,6 +36,7 @@ def cli() -> None:
     Examples:
       pack-db serve
       pack-db status
+      pack-db top
       pack-db accounts create user@example.com --plan Pro
       pack-db tokens consume user@example.com 120
       pack-db call tokens.get_balance account_id=01932c07-9d3e-7c55-8a2f-3f5d0c9b1e42
@@ -41,7 +44,7 @@ def cli() -> None:
 
 
 for command in (
-    *(serve, status, call, accounts, tokens, migrate),
+    *(serve, status, top, call, accounts, tokens, migrate, move),
     *(backup, restore, check, export, import_, bench),
 ):
     cli.add_command(command)

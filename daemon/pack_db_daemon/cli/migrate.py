@@ -1,3 +1,4 @@
+from contextlib import closing
 from dataclasses import dataclass
 
 import click
@@ -19,7 +20,8 @@ def migrate() -> None:
     """Look at the database's schema, or upgrade it.
 
     'pack-db serve' applies what is pending when it starts, so this is needed only to see
-    beforehand what it would do, or to do it at another time. It works on the file DB_PATH.
+    beforehand what it would do, or to do it at another time. It works on the file DB_PATH, or on
+    the server DB_URL.
     """
 
 
@@ -39,7 +41,10 @@ def status(out: Output) -> None:
 @migrate.command()
 @with_output
 def up(out: Output) -> None:
-    """Apply what is pending, each migration in a transaction; no daemon may be running.
+    """Apply what is pending, each migration in a transaction.
+
+    No daemon may have the file open. On a server, daemons may be running; whether those of an
+    older version go on with the new schema is said in the changelog.
 
     \b
     Examples:
@@ -61,9 +66,15 @@ def up(out: Output) -> None:
 
 def _migrations(config: Config) -> list[Migration]:
     from pack_db.configured_factory import factory_class
+    from pack_db.impls.database_connection import DatabaseConnection
     from pack_db.impls.schema_status import applied_and_pending
 
-    applied, pending = applied_and_pending(config.database_path, factory_class(config).migrations)
+    migrations = factory_class(config).migrations
+    if config.database_url is None:
+        applied, pending = applied_and_pending(config.database_path, migrations)
+    else:
+        with closing(DatabaseConnection(config, migrations)) as database:
+            applied, pending = database.applied_and_pending()
     return [
         *(Migration(name=name, state="applied") for name in applied),
         *(Migration(name=name, state="pending") for name in pending),

@@ -4,6 +4,7 @@ from pathlib import Path
 import click
 
 from pack_db.config import Config
+from pack_db_daemon.cli.database_file import database_file
 from pack_db_daemon.cli.interruptible import interruptible
 from pack_db_daemon.cli.output import Output, with_output
 from pack_db_daemon.cli.progress import progress_in_bytes
@@ -33,7 +34,9 @@ def restore(out: Output, backup: Path) -> None:
     """
     from pack_db.impls.sqlite_restore import restore as put_in_place
 
-    database = Config().database_path
+    database = database_file(
+        Config(), "restore the server with pg_restore or as its provider does it"
+    )
     with interruptible(), progress_in_bytes() as progress:
         replaced = put_in_place(backup, database, progress)
     out.record(

@@ -29,7 +29,7 @@ def print_record(entity: Any, bars: str = "") -> None:
         if isinstance(value, list):
             lists.append(value)
         else:
-            lines.add_row(_label(name), _text(name, value))
+            lines.add_row(_label(name), text(name, value))
     _print(lines)
     for rows in lists:
         if rows:
@@ -48,11 +48,21 @@ def print_rows(rows: Sequence[Any], columns: Sequence[str], bars: str = "") -> N
         table.add_column()
         longest = max(getattr(row, bars) for row in rows)
     for row in rows:
-        cells = [_text(name, getattr(row, name)) for name in columns]
+        cells = [text(name, getattr(row, name)) for name in columns]
         if bars:
             cells.append(_bar(getattr(row, bars), longest))
         table.add_row(*cells)
     _print(table)
+
+
+def text(name: str, value: Any) -> str:
+    """The value of a field in words, by what the end of its name says."""
+    if value is None:
+        return "-"
+    if name == "status":
+        return AccountStatus(value).name.lower()
+    in_words = _UNITS.get(name.rpartition("_")[2], str)
+    return in_words(value)
 
 
 def _bar(value: float, longest: float) -> str:
@@ -79,19 +89,12 @@ def _leaves(entity: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _is_text(name: str, row: Any) -> bool:
-    return isinstance(getattr(row, name), str) or name == "status" or name.endswith("_at")
+    return isinstance(getattr(row, name), str | None) or name == "status" or name.endswith("_at")
 
 
 def _label(name: str) -> str:
     stem, _, unit = name.rpartition("_")
     return (stem if unit in _UNITS and unit != "at" else name).replace("_", " ")
-
-
-def _text(name: str, value: Any) -> str:
-    if name == "status":
-        return AccountStatus(value).name.lower()
-    in_words = _UNITS.get(name.rpartition("_")[2], str)
-    return in_words(value)
 
 
 def _time(seconds: int) -> str:

@@ -12,7 +12,11 @@ from tests.own_services.installation import ROOT, install
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 # Their commands install on the machine, or show a person around on one that is in use.
-TESTED_ELSEWHERE = {"systemd.md": "tests/systemd", "operations.md": "tests/operations"}
+TESTED_ELSEWHERE = {
+    "systemd.md": "tests/systemd",
+    "operations.md": "tests/operations",
+    "postgresql.md": "tests/postgres/test_move.py",
+}
 TO_DO = [
     page
     for page in PAGES

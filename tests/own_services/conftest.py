@@ -18,12 +18,15 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return install(tmp_path_factory.mktemp("stranger"), ROOT / "examples" / "notes")
 
 
-@pytest.fixture(scope="package")
-def notes_daemon(python: Path) -> Iterator[DaemonProcess]:
+@pytest.fixture(scope="package", params=["sqlite", "postgres"])
+def notes_daemon(python: Path, request: pytest.FixtureRequest) -> Iterator[DaemonProcess]:
+    settings = {"SERVICE_FACTORY": "notes.factory:NotesFactory"}
+    if request.param == "postgres":
+        settings["DB_URL"] = request.getfixturevalue("shared_postgres").new_database()
     with tempfile.TemporaryDirectory(prefix="pack-db-") as directory:
         daemon = DaemonProcess(
             Path(directory),
-            {"SERVICE_FACTORY": "notes.factory:NotesFactory"},
+            settings,
             [str(python), "-m", "pack_db_daemon", "serve"],
         )
         try:

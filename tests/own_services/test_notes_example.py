@@ -157,12 +157,14 @@ def test_its_migrations_are_shown_and_applied_after_those_of_pack_db(
 
     elsewhere = str(tmp_path / "pack.db")
     without = json.loads(
-        pack_db("migrate", "up", "--json", DB_PATH=elsewhere, SERVICE_FACTORY="").stdout
+        pack_db("migrate", "up", "--json", DB_PATH=elsewhere, DB_URL="", SERVICE_FACTORY="").stdout
     )
     assert [m["name"] for m in without] == [m["name"] for m in shown[:-1]]
-    pending = json.loads(pack_db("migrate", "status", "--json", DB_PATH=elsewhere).stdout)
+    pending = json.loads(
+        pack_db("migrate", "status", "--json", DB_PATH=elsewhere, DB_URL="").stdout
+    )
     assert pending[-1] == {"name": "notes/0001_notes", "state": "pending"}
-    later = json.loads(pack_db("migrate", "up", "--json", DB_PATH=elsewhere).stdout)
+    later = json.loads(pack_db("migrate", "up", "--json", DB_PATH=elsewhere, DB_URL="").stdout)
     assert later == [shown[-1]]
 
 

@@ -3,6 +3,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import Popen
 from types import TracebackType
@@ -27,7 +28,11 @@ class Cell:
     clients, for as long as the `with` block lasts."""
 
     def __init__(
-        self, peer: type[Adapter], durability: Durability, shape: Shape, directory: Path
+        self,
+        peer: Callable[[Path, Durability], Adapter],
+        durability: Durability,
+        shape: Shape,
+        directory: Path,
     ) -> None:
         self._shape = shape
         self._directory = Path(tempfile.mkdtemp(prefix="", dir=directory))

@@ -1,15 +1,14 @@
 """What a daemon takes by itself: its start, its memory, and its CPU while nobody calls."""
 
 import argparse
-import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from statistics import median
 
 from benchmarks.accounts import ACCOUNTS
 from benchmarks.arguments import Arguments
 from benchmarks.daemon_on_database import daemon_on, running_daemon_on
+from benchmarks.data_directory import add_data_option, data_directory
 from benchmarks.loaded_database import LoadedDatabase
 from benchmarks.process_usage import cpu_seconds, resident_mib
 from benchmarks.workload import Operation
@@ -26,15 +25,10 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=ACCOUNTS, help=f"(default: {ACCOUNTS})")
     parser.add_argument("--starts", type=int, default=11, help="(default: 11)")
     parser.add_argument("--idle-seconds", type=float, default=30.0, help="(default: 30)")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIRECTORY",
-        help="where loaded databases are kept for another time",
-    )
+    add_data_option(parser)
     arguments = parser.parse_args()
     with ExitStack() as stack:
-        data = arguments.data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        data = stack.enter_context(data_directory(arguments.data))
         loaded = LoadedDatabase(data, arguments.accounts)
         loaded.make()
         print(f"{arguments.accounts:,} accounts, {loaded.path.stat().st_size / 2**20:,.0f} MiB")

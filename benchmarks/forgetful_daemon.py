@@ -6,7 +6,7 @@ from pack_db_daemon.serve import serve
 
 
 class _ForgetfulJournal(ReplyJournal):
-    def claim(self, message: JournaledMessage) -> bytes | None:
+    def find(self, message: JournaledMessage) -> bytes | None:
         return None
 
     def record(self, message: JournaledMessage, reply: bytes) -> None:

@@ -5,7 +5,7 @@ from benchmarks.adapters.echo import Echo
 from benchmarks.adapters.fastapi import FastApi
 from benchmarks.adapters.grpc import Grpc
 from benchmarks.adapters.in_process import PeeweeInProcess, PreparedSqlite
-from benchmarks.adapters.pack_db import PackDbDaemon
+from benchmarks.adapters.pack_db import PackDbDaemon, PackDbWithWorkers
 from benchmarks.adapters.postgres import Postgres
 from benchmarks.adapters.pyro5 import Pyro5
 from benchmarks.adapters.redis import Redis
@@ -19,6 +19,7 @@ _ALL: tuple[type[Adapter], ...] = (
     PreparedSqlite,
     PeeweeInProcess,
     PackDbDaemon,
+    PackDbWithWorkers,
     Redis,
     Postgres,
     Pyro5,

@@ -4,14 +4,13 @@ Both databases have a daemon of their own, which are asked by turns.
 """
 
 import argparse
-import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 
 from benchmarks.accounts import ACCOUNTS
 from benchmarks.alternating import Side, compare
 from benchmarks.arguments import Arguments
 from benchmarks.daemon_on_database import running_daemon_on
+from benchmarks.data_directory import add_data_option, data_directory
 from benchmarks.loaded_database import LoadedDatabase
 from benchmarks.workload import Operation
 
@@ -21,15 +20,10 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=1_000_000, help="(default: 1000000)")
     parser.add_argument("--turns", type=int, default=11, help="of each daemon (default: 11)")
     parser.add_argument("--seconds", type=float, default=1.0, help="of a turn (default: 1)")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIRECTORY",
-        help="where loaded databases are kept for another time",
-    )
+    add_data_option(parser)
     arguments = parser.parse_args()
     with ExitStack() as stack:
-        data = arguments.data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        data = stack.enter_context(data_directory(arguments.data))
         few, many = (
             _side(LoadedDatabase(data, accounts), stack)
             for accounts in (ACCOUNTS, arguments.accounts)

@@ -1,8 +1,8 @@
 """A run as Markdown."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from benchmarks.environment import is_busy
+from benchmarks.columns import P50, P99, RATE, TITLE, WAY, Column, ratio_column, table
 from benchmarks.results import Failure, Result, Run
 from benchmarks.workload import Durability, Operation, Shape
 
@@ -11,9 +11,6 @@ Medians of the repetitions. "÷ echo": divided by a raw pyzmq echo under the sam
 just before and after; "÷ sqlite3": by the same write of one process that prepares statements of
 its own at synchronous=FULL. Times are better below 1, rates above. "~30%": best less worst
 repetition, shown from 20%. "!": other processes took more than 10% of the CPUs."""
-_SPREAD_SHOWN_FROM = 0.2
-
-Column = tuple[str, Callable[[Result], str]]
 
 
 def tables(run: Run) -> str:
@@ -46,7 +43,7 @@ def _sections(run: Run) -> Iterator[str]:
                 if rows:
                     how = "" if operation is Operation.GET else f", {durability}"
                     yield f"### {operation}{how}, {shape.description}"
-                    yield _table(_columns(shape, any(row.sqlite for row in rows)), rows)
+                    yield table(_columns(shape, any(row.sqlite for row in rows)), rows)
     if any(result.errors for result in run.results):
         yield "### Calls that failed"
         yield "\n".join(
@@ -59,51 +56,13 @@ def _sections(run: Run) -> Iterator[str]:
 
 
 def _columns(shape: Shape, has_sqlite: bool) -> list[Column]:
-    title: Column = ("peer", lambda r: r.title)
-    rate: Column = ("calls/s", _rate)
-    p50: Column = ("p50 µs", lambda r: _number(r.percentile_us(50)))
-    p99: Column = ("p99 µs", lambda r: _number(r.percentile_us(99)))
     if shape is Shape.ONE_CLIENT:
-        columns = [title, p50, p99, ("p50 ÷ echo", lambda r: _ratio(r.p50_ratio(r.echo)))]
+        columns = [TITLE, P50, P99, ratio_column("p50 ÷ echo", lambda r: r.p50_ratio(r.echo))]
         if has_sqlite:
-            columns.append(("p50 ÷ sqlite3", lambda r: _ratio(r.p50_ratio(r.sqlite))))
-        return [*columns, rate]
-    columns = [title]
-    if shape is Shape.IN_FLIGHT:
-        columns.append(("way", lambda r: r.way or ""))
-    columns += [rate, ("rate ÷ echo", lambda r: _ratio(r.rate_ratio(r.echo)))]
+            columns.append(ratio_column("p50 ÷ sqlite3", lambda r: r.p50_ratio(r.sqlite)))
+        return [*columns, RATE]
+    columns = [TITLE, WAY] if shape is Shape.IN_FLIGHT else [TITLE]
+    columns += [RATE, ratio_column("rate ÷ echo", lambda r: r.rate_ratio(r.echo))]
     if has_sqlite:
-        columns.append(("rate ÷ sqlite3", lambda r: _ratio(r.rate_ratio(r.sqlite))))
-    return columns if shape is Shape.IN_FLIGHT else [*columns, p50, p99]
-
-
-def _table(columns: list[Column], rows: list[Result]) -> str:
-    cells = [[heading for heading, _ in columns]]
-    cells += [[cell(row) for _, cell in columns] for row in rows]
-    widths = [max(len(line[n]) for line in cells) for n in range(len(columns))]
-    rule = ["-" * widths[0], *(f"{'-' * (width - 1)}:" for width in widths[1:])]
-    cells.insert(1, rule)
-    return "\n".join(
-        "| "
-        + " | ".join(
-            text.rjust(width) if n else text.ljust(width)
-            for n, (text, width) in enumerate(zip(line, widths, strict=True))
-        )
-        + " |"
-        for line in cells
-    )
-
-
-def _rate(result: Result) -> str:
-    text = f"{result.calls_per_s:,.0f}"
-    if result.spread >= _SPREAD_SHOWN_FROM:
-        text += f" ~{result.spread:.0%}"
-    return f"!{text}" if is_busy(result.others_busy) else text
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,.0f}"
-
-
-def _ratio(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+        columns.append(ratio_column("rate ÷ sqlite3", lambda r: r.rate_ratio(r.sqlite)))
+    return columns if shape is Shape.IN_FLIGHT else [*columns, P50, P99]

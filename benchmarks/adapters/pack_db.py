@@ -2,7 +2,8 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any
 
 from benchmarks.account_ids import AccountIds
 from benchmarks.accounts import ACCOUNTS, PLAN, TOKENS
@@ -10,7 +11,7 @@ from benchmarks.adapter import Adapter, Way
 from benchmarks.clients import AsyncClient, Client
 from benchmarks.load import Load, coroutines
 from benchmarks.loaded_database import LoadedDatabase
-from benchmarks.workload import IN_FLIGHT, Operation
+from benchmarks.workload import IN_FLIGHT, Durability, Operation
 from pack_db.config import Config, ConfigKeys
 from pack_db_client import Account, AsyncPackDb, CreateAccountInput, PackDb
 
@@ -52,11 +53,11 @@ class PackDbDaemon(Adapter):
     name = "pack_db"
     title = "pack-db"
     packages = ("pack-db", "apsw")
-    settings: ClassVar[Mapping[str, str]] = {}  # of the daemon, over those of the measurement
 
     def prepare(self) -> None:
-        self._template.make()
-        shutil.copy(self._template.path, self.database_path)
+        made = template(self.directory.parent)
+        made.make()
+        shutil.copy(made.path, self.database_path)
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "pack_db_daemon", "serve"]
@@ -66,7 +67,7 @@ class PackDbDaemon(Adapter):
         return {"env": {"PATH": os.environ["PATH"], **self._settings()}, "cwd": self.directory}
 
     def account_ids(self) -> AccountIds:
-        return self._template.account_ids()
+        return template(self.directory.parent).account_ids()
 
     def client(self) -> Client:
         return _Client(self._connect())
@@ -74,16 +75,11 @@ class PackDbDaemon(Adapter):
     def ways(self) -> Mapping[str, Way]:
         return {"asyncio": self._coroutines, "batches": self._batches}
 
-    @property
-    def _template(self) -> LoadedDatabase:
-        return LoadedDatabase(self.directory.parent / "pack-db-template", ACCOUNTS)
-
     def _settings(self) -> dict[str, str]:
         return {
             ConfigKeys.DB_PATH: str(self.database_path),
             ConfigKeys.DB_SYNCHRONOUS: self.durability.synchronous,
             ConfigKeys.ZMQ_SOCKET_PATH: str(self.socket_path),
-            **self.settings,
         }
 
     def _connect(self) -> PackDb:
@@ -117,6 +113,25 @@ class PackDbDaemon(Adapter):
                 for result in results:
                     result.result()
                 load.done(len(results))
+
+
+class PackDbWithWorkers(PackDbDaemon):
+    """The messages that wait at once are answered together, on SQLite in one commit."""
+
+    name = "pack_db_workers"
+    title = "pack-db, WORKERS=8"
+
+    def __init__(self, directory: Path, durability: Durability, workers: int = 8) -> None:
+        super().__init__(directory, durability)
+        self._workers = workers
+
+    def _settings(self) -> dict[str, str]:
+        return super()._settings() | {ConfigKeys.WORKERS: str(self._workers)}
+
+
+def template(run_directory: Path) -> LoadedDatabase:
+    """What every daemon of a run starts from."""
+    return LoadedDatabase(run_directory / "pack-db-template", ACCOUNTS)
 
 
 def _new_account(email: str) -> CreateAccountInput:

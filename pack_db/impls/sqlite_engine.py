@@ -1,6 +1,6 @@
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,9 @@ class SqliteEngine(Engine):
                 f"{path} is in use by {self._file_lock.holder()}; "
                 "stop that process, or call it through its socket"
             )
+        self._opened = ExitStack()
+        self._opened.callback(self._file_lock.release)
+        self._opened.callback(self.database.close)
         try:
             sqlite_file.prepare(path)
             self._open()
@@ -129,8 +132,7 @@ class SqliteEngine(Engine):
         )
 
     def close(self) -> None:
-        self.database.close()
-        self._file_lock.release()
+        self._opened.close()
 
     def _open(self) -> None:
         found = "ok"
@@ -152,6 +154,7 @@ class SqliteEngine(Engine):
                 f"this user may only read {self._path}; change its owner or its mode"
             )
         self._files = OpenFiles(self._path)
+        self._opened.callback(self._files.close)
 
     def _log_is_held(self) -> bool:
         """Whether the write-ahead log is long and a reader keeps it from being written back."""

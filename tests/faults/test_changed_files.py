@@ -53,6 +53,24 @@ def test_row_49_a_moved_file_is_noticed_without_a_write(daemon: DaemonProcess, d
     wait_until(lambda: "is gone" in db.status().database.health, "it was noticed")
 
 
+def test_row_49_a_directory_that_another_takes_the_place_of_is_noticed(
+    daemon: DaemonProcess, db: PackDb, account: Account
+) -> None:
+    """As programs are deployed: `current` is a symbolic link, to another release now."""
+    current = daemon.directory / "current"
+    for release in ("1", "2"):
+        (daemon.directory / release).mkdir()
+    current.symlink_to("1")
+    daemon.stop()
+    daemon.database_path.rename(current / "pack.db")
+    daemon.environment["DB_PATH"] = str(current / "pack.db")
+    daemon.start()
+    current.unlink()
+    current.symlink_to("2")
+    with pytest.raises(StorageMoved, match=str(current / "pack.db")):
+        db.tokens.consume_tokens(account.id, 1)
+
+
 def test_row_49_a_file_that_is_put_back_is_written_to_again(
     daemon: DaemonProcess, db: PackDb, account: Account
 ) -> None:

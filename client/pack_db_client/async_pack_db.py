@@ -25,8 +25,9 @@ class AsyncPackDb:
     """`PackDb` for asyncio: the same arguments, and errors as there.
 
     Calls made while a message is under way travel together in the next one, up to
-    `MAX_CALLS_TOGETHER` of them: many tasks cost one round trip and one commit. It may be used
-    in one event loop after another.
+    `MAX_CALLS_TOGETHER` of them: many tasks cost one round trip and one commit. When more wait,
+    two messages are under way at a time, so of calls made at once none is sure to be done first.
+    It may be used in one event loop after another.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ from typing import Any
 
 from pack_db.errors import CallTimeout, OutcomeUnknown, PackDbError
 
-MAX_CALLS_TOGETHER = 128
+MAX_CALLS_TOGETHER = 32
 """Calls in one message at most: the daemon's other clients wait for it meanwhile."""
 
 _MAX_DEADLINE_SPREAD_NS = 250_000_000
@@ -60,6 +60,9 @@ class CallQueue:
             self._calls.popleft()
         return taken
 
+    def fills_a_message(self) -> bool:
+        return len(self._calls) >= MAX_CALLS_TOGETHER
+
     def expired(self, now_ns: int) -> list[PendingCall]:
         """Take out the calls whose deadline has passed."""
         late = [call for call in self._calls if call.deadline_ns <= now_ns]
@@ -70,6 +73,11 @@ class CallQueue:
     def take_all(self) -> Iterable[PendingCall]:
         calls, self._calls = self._calls, deque()
         return calls
+
+
+def fail_all(calls: Iterable[PendingCall], error: PackDbError) -> None:
+    for call in calls:
+        call.fail(error)
 
 
 def _close(one: PendingCall, other: PendingCall) -> bool:

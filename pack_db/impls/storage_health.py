@@ -4,7 +4,7 @@ from pack_db.errors import StorageBusy, StorageCorrupt, StorageError
 from pack_db.interfaces.entities.database_status import GOOD_HEALTH
 
 LOG_LIMIT_BYTES = 64 * 2**20
-"""Of the write-ahead log, which has 4 MiB as long as no reader holds it."""
+"""Of the write-ahead log, which has 16 MiB as long as no reader holds it."""
 
 _LOG_IS_HELD = (
     f"the write-ahead log is larger than {LOG_LIMIT_BYTES // 2**20} MiB and cannot be written "

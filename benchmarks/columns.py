@@ -13,9 +13,13 @@ Column = tuple[str, Callable[[Result], str]]
 def table(columns: Sequence[Column], rows: Sequence[Result]) -> str:
     cells = [[heading for heading, _ in columns]]
     cells += [[cell(row) for _, cell in columns] for row in rows]
-    widths = [max(len(line[n]) for line in cells) for n in range(len(columns))]
+    return markdown(cells)
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """The first line has the headings; all but the first column are numbers."""
+    widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
     rule = ["-" * widths[0], *(f"{'-' * (width - 1)}:" for width in widths[1:])]
-    cells.insert(1, rule)
     return "\n".join(
         "| "
         + " | ".join(
@@ -23,7 +27,7 @@ def table(columns: Sequence[Column], rows: Sequence[Result]) -> str:
             for n, (text, width) in enumerate(zip(line, widths, strict=True))
         )
         + " |"
-        for line in cells
+        for line in (lines[0], rule, *lines[1:])
     )
 
 

@@ -54,7 +54,7 @@ class Batch:
         remote = remote_method(method)
         self._calls.append(encode_call(remote.name, remote.pack_arguments(args, kwargs)))
         self._has_write |= not remote.is_query
-        result = BatchResult[R](remote)
+        result: BatchResult[R] = BatchResult(remote)
         self._results.append(result)
         return result
 

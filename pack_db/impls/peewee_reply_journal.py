@@ -1,5 +1,6 @@
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from peewee import EXCLUDED, Case, ColumnBase
@@ -11,6 +12,7 @@ from pack_db.impls.models import ReplyJournalModel as J
 from pack_db.impls.reply_seal import ReplySeal
 from pack_db.interfaces.reply_journal import JournaledMessage, ReplyJournal
 
+_REMEMBERED = 1024  # clients whose keys and latest sequences are at hand
 _PRUNED_AT_ONCE = 500  # rows; few enough that no caller notices
 # The clock of another host of the engine, which takes over one day, may be ahead.
 _SHARED_CLOCK_MARGIN_NS = 3600 * 10**9
@@ -36,6 +38,8 @@ class PeeweeReplyJournal(ReplyJournal):
     ) -> None:
         self._database = database
         self._clock_ns = clock_ns
+        self._seal = lru_cache(_REMEMBERED)(ReplySeal)
+        self._latest: dict[bytes, int] = {}
         if database.shared_clock_ns is None:
             self._boot_id = boot_id or Path("/proc/sys/kernel/random/boot_id").read_text().strip()
             now: ColumnBase = parameter("now_ns")
@@ -82,7 +86,9 @@ class PeeweeReplyJournal(ReplyJournal):
         )
 
     def find(self, message: JournaledMessage) -> bytes | None:
-        seal = ReplySeal(message.client_id)
+        seal = self._seal(message.client_id)
+        if message.sequence > self._latest.get(seal.row_key, message.sequence):
+            return None  # `record` finds out if somebody else has recorded one since
         rows = self._select(client=seal.row_key)
         if not rows:
             return None
@@ -104,7 +110,7 @@ class PeeweeReplyJournal(ReplyJournal):
         return seal.open(reply)
 
     def record(self, message: JournaledMessage, reply: bytes) -> None:
-        seal = ReplySeal(message.client_id)
+        seal = self._seal(message.client_id)
         now_ns = self._clock_ns()
         # One statement that sees whether the sequence is still new, and takes it.
         taken = self._insert(
@@ -118,7 +124,11 @@ class PeeweeReplyJournal(ReplyJournal):
             remaining_ns=message.deadline_ns - now_ns,
         )
         if not taken:
+            self._latest.pop(seal.row_key, None)
             raise StorageConflict("another copy of the message was done meanwhile; try again")
+        if len(self._latest) >= _REMEMBERED:
+            self._latest.clear()
+        self._latest[seal.row_key] = message.sequence
 
     def prune(self) -> bool:
         with self._database.transaction():

@@ -14,20 +14,16 @@ class ReplySeal:
     """
 
     def __init__(self, client_id: bytes) -> None:
-        self._client_id = client_id
-
-    @property
-    def row_key(self) -> bytes:
-        return hashlib.blake2b(self._client_id, digest_size=32, person=b"pack-db row").digest()
+        self.row_key = _hash(client_id, b"pack-db row")
+        self._cipher = ChaCha20Poly1305(_hash(client_id, b"pack-db seal"))
 
     def close(self, reply: bytes) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher().encrypt(nonce, reply, None)
+        return nonce + self._cipher.encrypt(nonce, reply, None)
 
     def open(self, sealed: bytes) -> bytes:
-        return self._cipher().decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
+        return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
 
-    def _cipher(self) -> ChaCha20Poly1305:
-        return ChaCha20Poly1305(
-            hashlib.blake2b(self._client_id, digest_size=32, person=b"pack-db seal").digest()
-        )
+
+def _hash(client_id: bytes, purpose: bytes) -> bytes:
+    return hashlib.blake2b(client_id, digest_size=32, person=purpose).digest()

@@ -16,6 +16,7 @@ def up(migrator: SchemaMigrator, db: peewee.Database) -> None:
 
         class Meta:
             table_name = "reply_journal"
+            without_rowid = on_sqlite
             strict_tables = on_sqlite
 
     db.create_tables([ReplyJournalRow], safe=False)

@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from pack_db.config import Config
-from pack_db.errors import SequenceTooOld
+from pack_db.errors import SequenceTooOld, StorageConflict
 from pack_db.impls.database_connection import DatabaseConnection
 from pack_db.impls.peewee_reply_journal import PeeweeReplyJournal
 from pack_db.interfaces.reply_journal import JournaledMessage
@@ -89,6 +89,21 @@ def test_an_earlier_message_with_a_later_deadline_keeps_the_client_remembered(
 
     with pytest.raises(SequenceTooOld):
         journal.find(message(ALICE, 1, deadline_ns=9_000))
+
+
+def test_what_another_daemon_recorded_is_found_once_it_was_in_the_way(
+    database: DatabaseConnection, journal: PeeweeReplyJournal, clock: Clock
+) -> None:
+    another = PeeweeReplyJournal(database, clock)
+    do(journal, message(ALICE, 1, deadline_ns=9_000))
+    do(another, message(ALICE, 2, deadline_ns=9_000))
+    retried = message(ALICE, 2, deadline_ns=9_000)
+
+    if journal.find(retried) is None:
+        with pytest.raises(StorageConflict):
+            journal.record(retried, b"another reply")
+
+    assert journal.find(retried) == b"reply"
 
 
 def test_clients_of_an_earlier_boot_are_forgotten(

@@ -17,6 +17,8 @@ _SEPARATOR = "--- end of a block ---"
 _START = "set -e; trap 'jobs -p | xargs --no-run-if-empty kill; wait || true' EXIT"
 # A reader starts the daemon in another terminal, and sees when it is there.
 _SERVE = re.compile(r"^pack-db serve$", re.MULTILINE)
+# Of a program in the background that was killed, bash tells at whichever command it notices.
+_NOTICE = re.compile(r"^bash: line \d+: +\d+ Killed .*\n", re.MULTILINE)
 _IN_BACKGROUND = (
     "pack-db serve 2>> log &\n"
     f"timeout {PATIENCE_S} sh -c 'until pack-db status; do sleep 0.05; done' > /dev/null 2>&1 "
@@ -75,7 +77,7 @@ def do(page: list[Block], directory: Path, environment: Mapping[str, str]) -> No
         timeout=3 * PATIENCE_S,
     )
     assert done.returncode == 0, done.stdout
-    *printed, _ = done.stdout.split(f"{_SEPARATOR}\n")
+    *printed, _ = _NOTICE.sub("", done.stdout).split(f"{_SEPARATOR}\n")
     outputs = iter(printed)
     output = ""
     for block in page:

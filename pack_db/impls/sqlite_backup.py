@@ -19,7 +19,7 @@ Progress = Callable[[str, int, int], None]
 
 # Small steps, each synced, with pauses between: what waits in the kernel would be written all at
 # once, and the daemon's own syncs would wait behind it.
-_STEP_PAGES = 256
+_STEP_PAGES = 32
 _CHUNK_BYTES = 2**20
 _REST = 2  # pause after a step, in times of what the step took
 

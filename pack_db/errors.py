@@ -15,6 +15,8 @@
     │   ├── StorageReadOnly         the database may not be written to
     │   ├── StorageCorrupt          the file is damaged; nothing is written until a restart
     │   ├── StorageMoved            the file was moved or removed while in use
+    │   ├── StorageUnavailable      the server cannot be reached
+    │   ├── StorageConflict         other calls on the same rows were in the way; try again
     │   ├── DatabaseInUse           another process owns the database
     │   └── WrongDatabase           not pack-db's file, or one from a newer pack-db
     ├── BadRequest                  the message is not what docs/protocol.md says

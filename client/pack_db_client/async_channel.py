@@ -47,9 +47,9 @@ class AsyncChannel:
         """Disconnect at once. What was not sent fails with `ClientClosed`, a write that was
         sent but not answered with `OutcomeUnknown`."""
         self._closed = True
-        if self._connections is not None:
-            await self._connections.close()
-        self._connections = None
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            await connections.close()
 
     def _own_connections(self) -> "_Connections":
         if self._connections is None or not self._connections.is_usable():
@@ -86,14 +86,16 @@ class _Connections:
             idle[0].start()
 
     async def close(self) -> None:
-        if self.is_usable():
-            fail_all(
-                self._queue.take_all(),
-                ClientClosed("the client was closed; nothing was sent"),
-            )
-            for sender in self._senders:
-                await sender.stop()
-        self.disconnect()
+        try:
+            if self.is_usable():
+                fail_all(
+                    self._queue.take_all(),
+                    ClientClosed("the client was closed; nothing was sent"),
+                )
+                for sender in self._senders:
+                    await sender.stop()
+        finally:
+            self.disconnect()
 
     def disconnect(self) -> None:
         if self._pid == os.getpid():

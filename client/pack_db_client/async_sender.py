@@ -38,6 +38,7 @@ class AsyncSender:
     def start(self) -> None:
         """Send all that waits; not to be called while it is busy."""
         self._task = self._loop.create_task(self._send_all())
+        self._task.add_done_callback(self._go_on)
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -47,6 +48,11 @@ class AsyncSender:
     def disconnect(self) -> None:
         if not self._loop.is_closed():
             self._loop.remove_reader(self._socket)
+
+    def _go_on(self, _: "asyncio.Task[None]") -> None:
+        # Whoever cancels all tasks of a loop cancels this one, too; what waits must go on.
+        if not self.is_busy and self._queue.has_waiting():
+            self.start()
 
     def _look(self) -> None:
         # Until the events are looked at, the fd stays readable and would keep the loop busy.

@@ -63,6 +63,9 @@ class CallQueue:
     def fills_a_message(self) -> bool:
         return len(self._calls) >= MAX_CALLS_TOGETHER
 
+    def has_waiting(self) -> bool:
+        return any(not call.result.done() for call in self._calls)
+
     def expired(self, now_ns: int) -> list[PendingCall]:
         """Take out the calls whose deadline has passed."""
         late = [call for call in self._calls if call.deadline_ns <= now_ns]

@@ -15,7 +15,10 @@ class _Calls:
 
 
 class CallStatistics:
-    """Counts calls and times the latest ones, by method. Threads may share it."""
+    """Counts calls and times the latest ones, by method; a call that is done again counts again.
+
+    Threads may share it.
+    """
 
     def __init__(self) -> None:
         self._turn = threading.Lock()

@@ -41,7 +41,7 @@ class ExactlyOnce:
         self._journal = journal
         self._retries = retries
         self._clock_ns = clock_ns
-        self._failed: dict[bytes, tuple[JournaledMessage, PackDbError]] = {}
+        self._failed: dict[tuple[bytes, int], tuple[JournaledMessage, PackDbError]] = {}
 
     def run(self, message: JournaledMessage, work: Work) -> bytes:
         """The reply that `work` makes, or the one that it made for an earlier copy.
@@ -61,7 +61,7 @@ class ExactlyOnce:
         except (StorageError, OutcomeUnknown) as error:
             # The journal could not note this answer. It is final all the same: a copy that
             # still waits in a queue must not be done after its client was told it failed.
-            self._failed[message.client_id] = (message, error)
+            self._failed[message.client_id, message.sequence] = (message, error)
             raise
 
     def run_inside(self, message: JournaledMessage, work: Work) -> bytes:
@@ -77,14 +77,14 @@ class ExactlyOnce:
     def forget_expired(self) -> bool:
         """Forget messages no copy of which can come any more; True if there may be others."""
         now_ns = self._clock_ns()
-        for client_id, (message, _) in list(self._failed.items()):
+        for key, (message, _) in list(self._failed.items()):
             if message.deadline_ns < now_ns:
-                self._failed.pop(client_id, None)
+                self._failed.pop(key, None)
         return self._journal.prune()
 
     def _raise_if_failed(self, message: JournaledMessage) -> None:
-        failed = self._failed.get(message.client_id)
-        if failed is not None and message.sequence <= failed[0].sequence:
+        failed = self._failed.get((message.client_id, message.sequence))
+        if failed is not None:
             raise failed[1].with_traceback(None)
 
     def _attempt(self, message: JournaledMessage, work: Work, block: Block) -> bytes:

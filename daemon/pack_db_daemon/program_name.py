@@ -28,6 +28,8 @@ def _script(command_line: list[bytes]) -> bytes:
             next(words, b"")
         elif word == b"-m":
             return next(words, b"")
+        elif word == b"-":
+            break  # the program comes from the standard input
         elif not word.startswith(b"-"):
             return os.path.basename(word)
         elif b"c" in word or b"m" in word:

@@ -42,6 +42,9 @@ class RouterTransport(Transport):
         fds = self._answering.finished_fds
         return (self._socket, *fds) if self._answering.room else fds
 
+    def _has_more(self) -> bool:
+        return self._held is not None and self._answering.room > 0
+
     def _answer_waiting(self) -> bool:
         letters = self._receive_waiting()
         answered = bool(letters)

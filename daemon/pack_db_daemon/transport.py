@@ -88,9 +88,9 @@ class Transport(ABC):
         """
         next_tick = 0.0
         while not stopped():
-            patience_ms = max(0, int(1000 * (next_tick - time.monotonic())))
+            patience_s = 0.0 if self._has_more() else next_tick - time.monotonic()
             sources = [(source, zmq.POLLIN) for source in (wakeup_fd, *self._sources())]
-            ready = zmq.zmq_poll(sources, patience_ms)
+            ready = zmq.zmq_poll(sources, max(0, int(1000 * patience_s)))
             if (wakeup_fd, zmq.POLLIN) in ready:
                 os.read(wakeup_fd, _SIGNALS_AT_ONCE)
                 next_tick = 0.0
@@ -118,6 +118,10 @@ class Transport(ABC):
     def _sources(self) -> Sequence[Any]:
         """What to wait for: sockets and descriptors that become readable."""
         return (self._socket,)
+
+    def _has_more(self) -> bool:
+        """Whether a message was taken off the socket that is not in work yet."""
+        return False
 
     @abstractmethod
     def _answer_waiting(self) -> bool:

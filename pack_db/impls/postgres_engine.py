@@ -15,7 +15,6 @@ from pack_db.errors import (
     OutcomeUnknown,
     StorageConflict,
     StorageError,
-    StorageUnavailable,
     WrongDatabase,
 )
 from pack_db.impls.compiled_query import Row
@@ -141,9 +140,11 @@ class PostgresEngine(Engine):
     def failed(self, exc: Exception, *, in_commit: bool = False) -> Exception:
         error = translated(exc, self.location)
         # A conflict is nobody's failure, and whoever was in the way is done soon.
-        if isinstance(error, StorageError) and not isinstance(error, StorageConflict):
-            self._health.failed(error, changes=0)
-        if in_commit and isinstance(error, StorageUnavailable):
+        if not isinstance(error, StorageError) or isinstance(error, StorageConflict):
+            return error
+        self._health.failed(error, changes=0)
+        if in_commit:
+            # Whatever the reason: a server that panics may find the commit done afterwards.
             return OutcomeUnknown(
                 f"{error}; a commit was under way and may have been done, "
                 "so look before you repeat it"
@@ -152,11 +153,15 @@ class PostgresEngine(Engine):
 
     @contextmanager
     def migrating(self) -> Iterator[None]:
-        self.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+        # The session's limits of time are made for calls.
+        self.execute("SET lock_timeout = 0; SET statement_timeout = 0", ())
         try:
+            self.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+            self.execute("SET lock_timeout = '2s'", ())  # the tables' users go first
             yield
         finally:
             self.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
+            self.execute(_SESSION, ())
 
     def check(self) -> str:
         # From memory: the loop that asks must not wait for a network.

@@ -16,6 +16,7 @@ from pack_db.impls.database_connection import DatabaseConnection
 from pack_db.impls.file_lock import FileLock
 from pack_db.impls.migration_runner import MigrationRunner
 from pack_db.impls.moved_table import MovedTable, moved_tables, quoted
+from pack_db.impls.postgres_check import WRONG_LEDGERS
 from pack_db.impls.postgres_engine import PostgresEngine
 from pack_db.impls.row_checksum import RowChecksum
 from pack_db.impls.schema_status import applied_and_pending
@@ -37,15 +38,6 @@ _OTHER_SESSIONS = """
 _SESSION = """
     SET LOCAL statement_timeout = 0;
     SET LOCAL idle_in_transaction_session_timeout = 0
-"""
-_WRONG_LEDGERS = """
-    SELECT a.id FROM accounts AS a
-    LEFT JOIN (
-        SELECT account_id, COUNT(*) AS entries, MAX(number) AS last, SUM(amount) AS tokens
-        FROM ledger_entries GROUP BY account_id
-    ) AS e ON e.account_id = a.id
-    WHERE (e.entries, e.last, e.tokens)
-        IS DISTINCT FROM (a.entry_count, a.entry_count, a.token_remaining + a.topup_remaining)
 """
 _BALANCES = """
     SELECT COUNT(*), COALESCE(SUM(token_remaining), 0) + COALESCE(SUM(topup_remaining), 0)
@@ -250,7 +242,7 @@ class _Move:
 
     def _prove_ledger(self) -> Proof:
         self._progress("adding up the ledger", 0, 0)
-        if wrong := self._execute(_WRONG_LEDGERS).fetchmany(1):
+        if wrong := self._execute(WRONG_LEDGERS).fetchmany(1):
             raise StorageError(
                 f"account {wrong[0][0]}: its entries do not add up to its balance; look at the "
                 "source with 'pack-db check'. Nothing was moved"

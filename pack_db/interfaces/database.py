@@ -15,7 +15,8 @@ class Database(ABC):
         """Commit what the block wrote, durably, when it ends.
 
         A block inside another joins the outer one. Leaving the block raises `StorageError`
-        when the commit fails; nothing is written then.
+        when the commit fails; nothing is written then. It raises `OutcomeUnknown` when the
+        server went away during the commit.
         """
 
     @abstractmethod

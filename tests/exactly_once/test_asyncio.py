@@ -212,6 +212,33 @@ def test_a_cancelled_write_is_done_once_or_not_at_all(
     assert {*amounts, *cancelled_amounts} == set(range(1, 101))
 
 
+def test_what_a_cancelled_task_still_calls_is_answered(short_path: Path) -> None:
+    """As at the end of asyncio.run, which cancels all tasks, those of this client among them."""
+    gate = Gate()
+    last: list[str] = []
+
+    async def handle(db: AsyncPackDb) -> None:
+        try:
+            await db.ping()
+        finally:
+            last.append(await db.ping())
+
+    async def work(db: AsyncPackDb) -> None:
+        before = asyncio.all_tasks()
+        task = asyncio.create_task(handle(db))
+        await until_it_has(daemon, 1)
+        task.cancel()
+        for other in asyncio.all_tasks() - before - {task}:
+            other.cancel()
+        gate.open()
+        await asyncio.wait([task], timeout=10)
+        assert task.cancelled()
+        assert last == ["pong"]
+
+    with fake_daemon(short_path / "s", gate) as daemon:
+        in_loop(short_path / "s", work)
+
+
 def test_closing_fails_what_was_sent_and_what_was_not_and_says_which(short_path: Path) -> None:
     async def work(db: AsyncPackDb) -> None:
         sent = asyncio.create_task(db.tokens.consume_tokens(NOBODYS_ID, 1))

@@ -182,23 +182,24 @@ class Dispatcher:
         """Do one call after the other.
 
         Args:
-            alone: a write that fails is undone alone, and the others go on.
+            alone: a call that fails is undone alone, and the others go on.
 
         Raises:
-            _CallFailed: a write failed, and all are to be undone.
+            _CallFailed: a call failed, and all are to be undone.
         """
         room = self._max_results_bytes
+        has_write = any(method is not None and not method.is_query for method, _ in calls)
         results = []
         took_ns = []
         for method, arguments in calls:
             started_ns = time.perf_counter_ns()
-            is_write = method is not None and not method.is_query
             failed = False
             try:
-                with self._database.savepoint() if is_write and alone else _NO_SAVEPOINT:
+                with self._database.savepoint() if alone else _NO_SAVEPOINT:
                     result = self._call(method, arguments, room)
             except _CallFailed as failure:
-                if is_write and not alone:
+                # A query counts, too: after a statement that failed, PostgreSQL does no other.
+                if has_write and not alone:
                     raise
                 if failure.defect is not None:
                     _log.error("%s failed", method and method.name, exc_info=failure.defect)

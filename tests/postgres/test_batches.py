@@ -1,0 +1,87 @@
+"""A message with several calls, on a server that ends a transaction's work at its first failure."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pack_db.config import Config
+from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.peewee_ledger import PeeweeLedger
+from pack_db.impls.peewee_reply_journal import PeeweeReplyJournal
+from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
+from pack_db.interfaces.query import query
+from pack_db.interfaces.services import SERVICES
+from pack_db_client.protocol.messages import (
+    decode_reply,
+    encode_call,
+    encode_request,
+)
+from pack_db_daemon.call_statistics import CallStatistics
+from pack_db_daemon.dispatcher import Dispatcher
+from pack_db_daemon.exactly_once import ExactlyOnce
+from pack_db_daemon.method_table import MethodTable
+from pack_db_daemon.retries import Retries
+
+
+class Sums(ABC):
+    @query
+    @abstractmethod
+    def divide(self, by: int) -> int: ...
+
+
+class SumsInSql(Sums):
+    def __init__(self, database: DatabaseConnection) -> None:
+        self._database = database
+
+    def divide(self, by: int) -> int:
+        [(quotient,)] = self._database.execute("SELECT 12 / %s::int", [by])
+        return int(quotient)
+
+
+@pytest.fixture
+def database(new_database: Callable[[], str]) -> Iterator[DatabaseConnection]:
+    database = DatabaseConnection(Config({"DB_URL": new_database()}))
+    database.run_migrations()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def dispatcher(database: DatabaseConnection) -> Dispatcher:
+    ledger = PeeweeLedger(database)
+    services = {
+        "accounts": PeeweeAccountRepo(database, ledger),
+        "tokens": PeeweeTokenRepo(database, ledger),
+        "sums": SumsInSql(database),
+    }
+    retries = Retries()
+    return Dispatcher(
+        MethodTable({**SERVICES, "sums": Sums}, services),
+        database,
+        ExactlyOnce(database, PeeweeReplyJournal(database), retries),
+        retries,
+        CallStatistics(),
+        max_reply_bytes=2**18,
+    )
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_a_query_that_fails_in_the_server_fails_alone(
+    dispatcher: Dispatcher, database: DatabaseConnection, position: int
+) -> None:
+    calls = [
+        encode_call("accounts.create_account", [{"email": f"{n}@example.com"}]) for n in range(2)
+    ]
+    calls.insert(position, encode_call("sums.divide", [0]))
+    calls.append(encode_call("sums.divide", [4]))
+    deadline_ns = time.monotonic_ns() + 10 * 10**9
+    reply = dispatcher.dispatch(encode_request(b"c" * 16, 1, deadline_ns, calls), 1000)
+    results = decode_reply(reply)[1]
+    expected: list[object] = [0, 0, 0, 0]
+    expected[position] = "invalid_input"
+    assert [result[0] for result in results] == expected
+    assert results[-1][1] == 3
+    assert database.execute("SELECT count(*) FROM accounts") == [(2,)]

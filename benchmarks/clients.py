@@ -6,13 +6,13 @@ from typing import Protocol
 class Client(Protocol):
     """A connection of one client process."""
 
-    def get(self, account_id: str) -> object:
+    def get(self, account_id: str, /) -> object:
         """All fields of the account, as a mapping or an entity."""
 
-    def consume(self, account_id: str) -> int:
+    def consume(self, account_id: str, /) -> int:
         """Take one token; the allowance that is left."""
 
-    def create(self, email: str) -> object:
+    def create(self, email: str, /) -> object:
         """All fields of the new account."""
 
     def close(self) -> None: ...
@@ -21,10 +21,10 @@ class Client(Protocol):
 class AsyncClient(Protocol):
     """`Client` for asyncio."""
 
-    async def get(self, account_id: str) -> object: ...
+    async def get(self, account_id: str, /) -> object: ...
 
-    async def consume(self, account_id: str) -> int: ...
+    async def consume(self, account_id: str, /) -> int: ...
 
-    async def create(self, email: str) -> object: ...
+    async def create(self, email: str, /) -> object: ...
 
     async def close(self) -> None: ...

@@ -172,13 +172,13 @@ class Dispatcher:
     def _run(self, message: _Message) -> bytes:
         sequence = message.request.sequence
         try:
-            return encode_reply(sequence, self._results(message.calls))
+            return encode_reply(sequence, self._results(message))
         except _CallFailed:
             pass
         # A savepoint for every write would cost more than doing this now and then.
-        raise Undone(lambda: encode_reply(sequence, self._results(message.calls, alone=True)))
+        raise Undone(lambda: encode_reply(sequence, self._results(message, alone=True)))
 
-    def _results(self, calls: list[ResolvedCall], *, alone: bool = False) -> list[bytes]:
+    def _results(self, message: _Message, *, alone: bool = False) -> list[bytes]:
         """Do one call after the other.
 
         Args:
@@ -188,10 +188,9 @@ class Dispatcher:
             _CallFailed: a call failed, and all are to be undone.
         """
         room = self._max_results_bytes
-        has_write = any(method is not None and not method.is_query for method, _ in calls)
         results = []
         took_ns = []
-        for method, arguments in calls:
+        for method, arguments in message.calls:
             started_ns = time.perf_counter_ns()
             failed = False
             try:
@@ -199,7 +198,7 @@ class Dispatcher:
                     result = self._call(method, arguments, room)
             except _CallFailed as failure:
                 # A query counts, too: after a statement that failed, PostgreSQL does no other.
-                if has_write and not alone:
+                if not message.is_query and not alone:
                     raise
                 if failure.defect is not None:
                     _log.error("%s failed", method and method.name, exc_info=failure.defect)

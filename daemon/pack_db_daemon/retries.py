@@ -22,7 +22,7 @@ _LONGEST_PAUSE_S = 0.2
 class Retries:
     """Does again what failed for a reason that passes, as long as its caller waits.
 
-    That is a server that was away, or transactions in each other's way; SQLite knows neither.
+    That is a server that was away, or another transaction that was in the way.
 
     Args:
         stopped: whether to give up at once.

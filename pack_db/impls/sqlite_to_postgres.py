@@ -98,8 +98,7 @@ def move(
         target.run_migrations()
         # Whatever DB_SYNCHRONOUS says: once this is done, somebody may delete the source.
         with closing(PostgresEngine(url, "FULL")) as engine:
-            move = _Move(source, engine, progress)
-            return move.run(set(applied), migrations, replace=replace)
+            return _Move(source, engine, progress).run(set(applied), migrations, replace=replace)
 
 
 @contextmanager

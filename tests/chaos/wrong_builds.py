@@ -13,6 +13,7 @@ from pack_db.impls.database_connection import DatabaseConnection
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.reply_journal import JournaledMessage, ReplyJournal
 from pack_db_daemon.serve import serve
+from tests.support.forgetful_journal import ForgetfulJournal
 
 _WINDOW_S = 0.01
 """How long a build stays where a kill shows its fault, so that a few kills suffice."""
@@ -97,17 +98,6 @@ class _LateJournal(ReplyJournal):
             self._journal.record(message, reply)
 
 
-class _NoJournal(ReplyJournal):
-    def find(self, message: JournaledMessage) -> bytes | None:
-        return None
-
-    def record(self, message: JournaledMessage, reply: bytes) -> None:
-        pass
-
-    def prune(self) -> bool:
-        return False
-
-
 class _ReplyBeforeCommit(ServiceFactory):
     def get_database_connection(self) -> DatabaseConnection:
         if self._database_connection is None:
@@ -143,7 +133,7 @@ class _JournalInSecondTransaction(_WithHook):
 
 class _WithoutJournal(_WithHook):
     def get_reply_journal(self) -> ReplyJournal:
-        return _NoJournal()
+        return ForgetfulJournal()
 
 
 _FACTORIES: dict[WrongBuild, type[ServiceFactory]] = {

@@ -1,4 +1,4 @@
-"""A message with several calls, on a server that ends a transaction's work at its first failure."""
+"""The dispatcher on a server that ends a transaction's work at its first failure."""
 
 import time
 from abc import ABC, abstractmethod
@@ -85,3 +85,28 @@ def test_a_query_that_fails_in_the_server_fails_alone(
     assert [result[0] for result in results] == expected
     assert results[-1][1] == 3
     assert database.execute("SELECT count(*) FROM accounts") == [(2,)]
+
+
+_FULL_ONCE = """
+    CREATE SEQUENCE commits;
+    CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('commits') = 1 THEN
+            RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full';
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER fail_once AFTER INSERT ON ledger_entries
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail_once()
+"""
+
+
+def test_a_commit_that_failed_is_in_doubt_and_done_again_once_whatever_the_reason(
+    dispatcher: Dispatcher, database: DatabaseConnection
+) -> None:
+    database.execute(_FULL_ONCE)
+    call = encode_call("accounts.create_account", [{"email": "a@example.com"}])
+    deadline_ns = time.monotonic_ns() + 10 * 10**9
+    reply = dispatcher.dispatch(encode_request(b"c" * 16, 1, deadline_ns, [call]), 1000)
+    assert [result[0] for result in decode_reply(reply)[1]] == [0]
+    assert database.execute("SELECT last_value FROM commits") == [(2,)]
+    assert database.execute("SELECT count(*) FROM accounts") == [(1,)]

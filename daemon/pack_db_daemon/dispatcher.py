@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 ResolvedCall = tuple[ServedMethod | None, Arguments]
 
-_NO_SAVEPOINT = nullcontext()
+_NO_BLOCK = nullcontext()
 _REPLY_OVERHEAD = 32  # bytes of a reply around its results, at most
 
 
@@ -132,9 +132,13 @@ class Dispatcher:
             request = decode_request(data)
         except Refusal as refusal:
             return _refused(refusal.sequence, refusal.error)
-        calls = [(self._methods.get(call.method), call.arguments) for call in request.calls]
-        # An unknown method is an error of its own call only; it writes nothing.
-        is_query = all(method is None or method.is_query for method, _ in calls)
+        calls: list[ResolvedCall] = []
+        is_query = True
+        for name, arguments in request.calls:
+            method = self._methods.get(name)
+            calls.append((method, arguments))
+            if method is not None and not method.is_query:
+                is_query = False  # an unknown method fails alone, and writes nothing
         return _Message(data, user_id, request, calls, is_query)
 
     def _reply(self, message: _Message, *, together: bool = False) -> bytes:
@@ -154,7 +158,7 @@ class Dispatcher:
         if request.deadline_ns and request.deadline_ns < now_ns:
             raise DeadlinePassed("the message arrived after its deadline; nothing was done")
         if message.is_query:
-            return self._retries.run(lambda: self._run(message), request.deadline_ns)
+            return self._retries.run(lambda: self._ask(message), request.deadline_ns)
         if not 0 < request.deadline_ns - now_ns <= MAX_DEADLINE_AHEAD_S * 10**9:
             raise BadRequest(
                 f"a message with a write needs a deadline at most {MAX_DEADLINE_AHEAD_S} s ahead"
@@ -168,6 +172,10 @@ class Dispatcher:
         )
         run_once = self._exactly_once.run_inside if together else self._exactly_once.run
         return run_once(journaled, lambda: self._run(message))
+
+    def _ask(self, message: _Message) -> bytes:
+        with self._database.snapshot() if len(message.calls) > 1 else _NO_BLOCK:
+            return encode_reply(message.request.sequence, self._results(message))
 
     def _run(self, message: _Message) -> bytes:
         sequence = message.request.sequence
@@ -194,7 +202,7 @@ class Dispatcher:
             started_ns = time.perf_counter_ns()
             failed = False
             try:
-                with self._database.savepoint() if alone else _NO_SAVEPOINT:
+                with self._database.savepoint() if alone else _NO_BLOCK:
                     result = self._call(method, arguments, room)
             except _CallFailed as failure:
                 # A query counts, too: after a statement that failed, PostgreSQL does no other.

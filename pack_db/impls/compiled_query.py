@@ -34,4 +34,4 @@ class CompiledQuery:
 
     def __call__(self, **parameters: Any) -> list[Row]:
         given: dict[Any, Any] = {**parameters, **self._constants} if self._constants else parameters
-        return self._execute(self._sql, [given[place] for place in self._places])
+        return self._execute(self._sql, [*map(given.__getitem__, self._places)])

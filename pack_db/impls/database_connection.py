@@ -118,6 +118,15 @@ class DatabaseConnection(Database):
             self._engine.committed()
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with self._engine.turn:
+            try:
+                with self._engine.snapshot():
+                    yield
+            except self._engine.driver_errors as exc:
+                raise self._engine.failed(exc) from exc
+
+    @contextmanager
     def savepoint(self) -> Iterator[None]:
         # Peewee's own gives each savepoint a random name, which has to be parsed anew.
         with self._engine.turn:

@@ -36,6 +36,10 @@ class Engine(ABC):
     def execute(self, sql: str, values: Sequence[Any]) -> list[Row]:
         """Run one statement; returns its rows."""
 
+    def snapshot(self) -> AbstractContextManager[Any]:
+        """As `Database.snapshot`."""
+        return nullcontext()
+
     @abstractmethod
     def is_in_transaction(self) -> bool:
         """Whether the database itself has a transaction open, which it may have ended."""

@@ -1,9 +1,11 @@
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 
+import apsw
 import pytest
 
+from pack_db.config import Config
 from pack_db.errors import EmailTaken, InvalidInput
 from pack_db.impls.database_connection import DatabaseConnection
 from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
@@ -111,6 +113,38 @@ def test_a_call_that_fails_in_a_transaction_that_goes_on_has_changed_nothing(
         tokens.top_up(account.id, 5)
     assert emails(accounts) == ["a@example.com"]
     assert [entry.number for entry in tokens.list_entries(account.id)] == [1, 2]
+
+
+def test_queries_in_a_snapshot_see_the_database_as_the_first_one_did(
+    config: Config, database: DatabaseConnection, accounts: AccountRepo
+) -> None:
+    create(accounts, "a@example.com")
+    with closing(apsw.Connection(str(config.database_path))) as outsider:
+        with database.snapshot():
+            assert emails(accounts) == ["a@example.com"]
+            outsider.execute("UPDATE accounts SET email = 'b@example.com'")
+            assert emails(accounts) == ["a@example.com"]
+        assert emails(accounts) == ["b@example.com"]
+        [(is_held, _, _)] = outsider.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        assert not is_held
+
+
+def test_what_is_written_in_a_snapshot_all_the_same_is_there(
+    database: DatabaseConnection, accounts: AccountRepo
+) -> None:
+    with database.snapshot():
+        assert emails(accounts) == []
+        create(accounts, "a@example.com")
+    assert emails(accounts) == ["a@example.com"]
+
+
+def test_after_a_snapshot_that_raised_the_next_transaction_works(
+    database: DatabaseConnection, accounts: AccountRepo
+) -> None:
+    with left_by_an_error(database.snapshot()):
+        assert emails(accounts) == []
+    create(accounts, "a@example.com")
+    assert emails(accounts) == ["a@example.com"]
 
 
 def in_threads(count: int, work: Callable[[int], None]) -> None:

@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 import os
 
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -16,9 +17,12 @@ class ReplySeal:
     def __init__(self, client_id: bytes) -> None:
         self.row_key = _hash(client_id, b"pack-db row")
         self._cipher = ChaCha20Poly1305(_hash(client_id, b"pack-db seal"))
+        # From a random start, so that no two daemons use one twice: asking the kernel for each
+        # would take longer than the cipher.
+        self._nonces = itertools.count(int.from_bytes(os.urandom(_NONCE_BYTES)))
 
     def close(self, reply: bytes) -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce: bytes = (next(self._nonces) % 2 ** (8 * _NONCE_BYTES)).to_bytes(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, reply, None)
 
     def open(self, sealed: bytes) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 import zmq
 
 from pack_db.errors import CallTimeout, ClientClosed
-from pack_db_client.delivery import deliver, new_socket
+from pack_db_client.delivery import Wait, deliver, new_socket
 from pack_db_client.numbering import Numbering
 
 
@@ -22,6 +22,17 @@ class _Connection:
         self.numbering = Numbering(max_message_bytes)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.socket = new_socket(self.context, path)
+
+    def wait(self, wait: Wait) -> bytes | None:
+        milliseconds = int(wait.seconds * 1000) + 1
+        if not wait.for_reply:
+            zmq.zmq_poll([(self.socket, zmq.POLLOUT)], milliseconds)
+            return None
+        self.socket.setsockopt(zmq.RCVTIMEO, milliseconds)
+        try:
+            return self.socket.recv()
+        except zmq.Again:
+            return None
 
 
 class Channel:
@@ -47,11 +58,12 @@ class Channel:
                 raise ClientClosed("this client was closed; make a new one")
             message = connection.numbering.next_message(calls, deadline_ns, has_write=has_write)
             delivery = deliver(connection.socket, self.path, message)
+            wait = next(delivery)
             while True:
-                wait = next(delivery)
-                zmq.zmq_poll([(connection.socket, wait.events)], int(wait.seconds * 1000) + 1)
-                if connection.closed and wait.events == zmq.POLLOUT:
+                received = connection.wait(wait)
+                if connection.closed and not wait.for_reply:
                     delivery.throw(ClientClosed("another thread closed this client"))
+                wait = delivery.send(received)
         except StopIteration as answered:
             results: list[Any] = answered.value
             return results

@@ -25,9 +25,9 @@ _FIRST_RESEND_S = 1.0  # on a connection that lives; doubled each time
 
 
 class Wait(NamedTuple):
-    """Please wait until the socket is ready for `events`, at most `seconds`."""
+    """Please wait at most `seconds`, and send in what was received, if anything was."""
 
-    events: int  # zmq.POLLIN or zmq.POLLOUT
+    for_reply: bool  # or else until something can be sent
     seconds: float
 
 
@@ -53,7 +53,7 @@ def new_socket(context: zmq.Context[zmq.Socket[bytes]], path: Path) -> zmq.Socke
     return socket
 
 
-Delivery = Generator[Wait, None, list[Any]]
+Delivery = Generator[Wait, bytes | None, list[Any]]
 
 
 def deliver(socket: zmq.Socket[bytes], path: Path, message: Message) -> Delivery:
@@ -77,12 +77,15 @@ def deliver(socket: zmq.Socket[bytes], path: Path, message: Message) -> Delivery
             copies += 1
             resend_at = time.monotonic() + resend_s
             resend_s *= 2
-            # A REQ socket with IMMEDIATE can be sent to only while it is connected.
-            while time.monotonic() < resend_at and ready_events(socket):
+            while time.monotonic() < resend_at:
                 if not (seconds := _remaining_s(message)):
                     raise _not_answered(path, message, copies)
-                yield Wait(zmq.POLLIN, min(seconds, _TICK_S))
-                if (results := _receive(socket, message)) is not None:
+                reply = yield Wait(for_reply=True, seconds=min(seconds, _TICK_S))
+                if reply is None:
+                    # A REQ socket with IMMEDIATE can be sent to only while it is connected.
+                    if not ready_events(socket):
+                        break
+                elif (results := _read(reply, message)) is not None:
                     if copies > 1 and message.has_write and _is_about_one_copy(results):
                         # An earlier copy may have been done before the daemon was killed.
                         raise OutcomeUnknown(
@@ -109,13 +112,13 @@ def _send(socket: zmq.Socket[bytes], message: Message) -> bool:
 
 def _wait_and_send(
     socket: zmq.Socket[bytes], path: Path, message: Message, copies: int
-) -> Generator[Wait, None, None]:
+) -> Generator[Wait, bytes | None, None]:
     for attempt in itertools.count():
         if copies == 0 and attempt == 1:
             _raise_if_denied(path)
         if not (seconds := _remaining_s(message)):
             raise _not_answered(path, message, copies)
-        yield Wait(zmq.POLLOUT, min(seconds, _TICK_S))
+        yield Wait(for_reply=False, seconds=min(seconds, _TICK_S))
         if _send(socket, message):
             return
 
@@ -125,11 +128,8 @@ def _raise_if_denied(path: Path) -> None:
         raise denied  # waiting would not help
 
 
-def _receive(socket: zmq.Socket[bytes], message: Message) -> list[Any] | None:
-    try:
-        sequence, results = decode_reply(socket.recv(zmq.NOBLOCK))
-    except zmq.Again:
-        return None  # also when poll said otherwise: it may have seen a stale reply
+def _read(reply: bytes, message: Message) -> list[Any] | None:
+    sequence, results = decode_reply(reply)
     if sequence not in (message.sequence, 0):  # 0: the daemon could not read ours
         return None
     # The one result of a message that was refused as a whole is the result of all its calls.

@@ -93,4 +93,6 @@ class RouterTransport(Transport):
         return Letter(envelope, data, user_id)
 
     def _send(self, envelope: list[bytes], reply: bytes) -> None:
-        self._socket.send_multipart([*envelope, reply])
+        for part in envelope:
+            self._socket.send(part, zmq.SNDMORE)
+        self._socket.send(reply)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgpack
 import msgspec
+from msgspec import Raw
 
 from pack_db.errors import BadRequest, InvalidInput, PackDbError, UnsupportedVersion, error_class
 
@@ -66,16 +67,7 @@ def encode_call(method: str, arguments: Arguments) -> bytes:
 def encode_request(
     client_id: bytes, sequence: int, deadline_ns: int, calls: Sequence[bytes]
 ) -> bytes:
-    return b"".join(
-        (
-            _REQUEST_HEADER,
-            _pack(client_id),
-            _pack(sequence),
-            _pack(deadline_ns),
-            _array_header(len(calls)),
-            *calls,
-        )
-    )
+    return _pack_known((VERSION, client_id, sequence, deadline_ns, [*map(Raw, calls)]))
 
 
 def decode_request(data: bytes) -> Request:
@@ -111,7 +103,7 @@ def encode_value(value: Any) -> bytes:
     Raises:
         TypeError, ValueError, OverflowError, RecursionError: the value cannot travel.
     """
-    return _pack_entity((_OK, value)) if is_dataclass(value) else _pack((_OK, value))
+    return _pack_known((_OK, value)) if is_dataclass(value) else _pack((_OK, value))
 
 
 def encode_error(error: PackDbError) -> bytes:
@@ -120,7 +112,7 @@ def encode_error(error: PackDbError) -> bytes:
 
 
 def encode_reply(sequence: int, results: Sequence[bytes]) -> bytes:
-    return b"".join((_REPLY_HEADER, _pack(sequence), _array_header(len(results)), *results))
+    return _pack_known((VERSION, sequence, [*map(Raw, results)]))
 
 
 def decode_reply(data: bytes) -> tuple[int, list[Any]]:
@@ -201,7 +193,7 @@ def _entity(value: Any) -> Any:
 
 
 # These are faster than msgpack's, but less strict: not for what callers or strangers hand over.
-_pack_entity = msgspec.msgpack.Encoder().encode  # the bytes that `_pack` makes
+_pack_known = msgspec.msgpack.Encoder().encode  # the bytes that `_pack` makes
 _unpack_reply = msgspec.msgpack.Decoder().decode
 
 
@@ -217,13 +209,3 @@ _packers = _Packers()
 
 def _pack(value: Any) -> bytes:
     return _packers.pack(value)
-
-
-def _array_header(length: int) -> bytes:
-    if length < 16:
-        return bytes((0x90 | length,))
-    return b"\xdc" + length.to_bytes(2)
-
-
-_REQUEST_HEADER = _array_header(5) + _pack(VERSION)
-_REPLY_HEADER = _array_header(3) + _pack(VERSION)

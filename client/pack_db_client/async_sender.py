@@ -89,29 +89,24 @@ class AsyncSender:
 
     async def _finish(self, delivery: Delivery) -> list[Any]:
         try:
-            wait = next(delivery)
             while True:
-                received = await self._wait(wait)
+                await self._wait(next(delivery))
                 self._fail_expired()
-                wait = delivery.send(received)
         except StopIteration as answered:
             results: list[Any] = answered.value
             return results
 
-    async def _wait(self, wait: Wait) -> bytes | None:
+    async def _wait(self, wait: Wait) -> None:
         # libzmq's fd tells that something happened, not what; looking at the events consumes
         # it. So clear first, look, and only then wait.
         self._readable.clear()
-        if not ready_events(self._socket) & (zmq.POLLIN if wait.for_reply else zmq.POLLOUT):
-            try:
-                async with asyncio.timeout(wait.seconds):
-                    await self._readable.wait()
-            except TimeoutError:
-                pass
+        if ready_events(self._socket) & wait.events:
+            return
         try:
-            return self._socket.recv(zmq.NOBLOCK) if wait.for_reply else None
-        except zmq.Again:
-            return None  # also when the events said otherwise: it may be a stale reply
+            async with asyncio.timeout(wait.seconds):
+                await self._readable.wait()
+        except TimeoutError:
+            pass
 
     def _fail_expired(self) -> None:
         if expired := self._queue.expired(time.monotonic_ns()):

@@ -8,7 +8,7 @@ from typing import Any
 import zmq
 
 from pack_db.errors import CallTimeout, ClientClosed
-from pack_db_client.delivery import Wait, deliver, new_socket
+from pack_db_client.delivery import Message, deliver, new_socket, try_once
 from pack_db_client.numbering import Numbering
 
 
@@ -22,17 +22,6 @@ class _Connection:
         self.numbering = Numbering(max_message_bytes)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.socket = new_socket(self.context, path)
-
-    def wait(self, wait: Wait) -> bytes | None:
-        milliseconds = int(wait.seconds * 1000) + 1
-        if not wait.for_reply:
-            zmq.zmq_poll([(self.socket, zmq.POLLOUT)], milliseconds)
-            return None
-        self.socket.setsockopt(zmq.RCVTIMEO, milliseconds)
-        try:
-            return self.socket.recv()
-        except zmq.Again:
-            return None
 
 
 class Channel:
@@ -57,15 +46,9 @@ class Channel:
             if connection.closed:
                 raise ClientClosed("this client was closed; make a new one")
             message = connection.numbering.next_message(calls, deadline_ns, has_write=has_write)
-            delivery = deliver(connection.socket, self.path, message)
-            wait = next(delivery)
-            while True:
-                received = connection.wait(wait)
-                if connection.closed and not wait.for_reply:
-                    delivery.throw(ClientClosed("another thread closed this client"))
-                wait = delivery.send(received)
-        except StopIteration as answered:
-            results: list[Any] = answered.value
+            copies, results = try_once(connection.socket, message)
+            if results is None:
+                results = self._keep_trying(connection, message, copies)
             return results
         finally:
             connection.turn.release()
@@ -77,6 +60,18 @@ class Channel:
             connection.closed = True
             with connection.turn:
                 connection.context.destroy(linger=0)
+
+    def _keep_trying(self, connection: _Connection, message: Message, copies: int) -> list[Any]:
+        delivery = deliver(connection.socket, self.path, message, copies)
+        try:
+            while True:
+                wait = next(delivery)
+                zmq.zmq_poll([(connection.socket, wait.events)], int(wait.seconds * 1000) + 1)
+                if connection.closed and wait.events == zmq.POLLOUT:
+                    delivery.throw(ClientClosed("another thread closed this client"))
+        except StopIteration as answered:
+            results: list[Any] = answered.value
+            return results
 
     def _own_connection(self) -> _Connection:
         # libzmq's sockets and contexts do not work in a forked child, and an identity used

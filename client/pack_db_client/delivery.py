@@ -48,7 +48,6 @@ def new_socket(context: zmq.Context[zmq.Socket[bytes]], path: Path) -> zmq.Socke
     # Without a connection nothing is queued, so nothing is delivered after its caller gave up.
     socket.immediate = True
     socket.linger = 0
-    socket.rcvtimeo = int(_TICK_S * 1000)
     socket.reconnect_ivl = 10  # milliseconds
     socket.connect(f"ipc://{path}")
     return socket
@@ -62,6 +61,8 @@ def try_once(socket: zmq.Socket[bytes], message: Message) -> tuple[int, list[Any
     """
     if _remaining_s(message) < _TICK_S or not _send(socket, message):
         return 0, None
+    # Not a blocking recv: pyzmq begins its time anew after each signal.
+    zmq.zmq_poll([(socket, zmq.POLLIN)], int(_TICK_S * 1000))
     return 1, _receive(socket, message)
 
 
@@ -87,7 +88,8 @@ def deliver(socket: zmq.Socket[bytes], path: Path, message: Message, copies: int
     resend_at = time.monotonic() + resend_s if copies else 0.0
     try:
         while True:
-            # A REQ socket with IMMEDIATE can be sent to only while it is connected.
+            # Nothing is ready only when the connection is lost: with IMMEDIATE a REQ socket can
+            # be sent to only while it is connected.
             if time.monotonic() >= resend_at or not ready_events(socket):
                 if not _send(socket, message):
                     yield from _wait_and_send(socket, path, message, copies)
@@ -97,7 +99,7 @@ def deliver(socket: zmq.Socket[bytes], path: Path, message: Message, copies: int
             if not (seconds := _remaining_s(message)):
                 raise _not_answered(path, message, copies)
             yield Wait(zmq.POLLIN, min(seconds, _TICK_S))
-            if (results := _receive(socket, message, zmq.NOBLOCK)) is not None:
+            if (results := _receive(socket, message)) is not None:
                 if copies > 1 and message.has_write and _is_about_one_copy(results):
                     # An earlier copy may have been done before the daemon was killed.
                     raise OutcomeUnknown(
@@ -140,9 +142,9 @@ def _raise_if_denied(path: Path) -> None:
         raise denied  # waiting would not help
 
 
-def _receive(socket: zmq.Socket[bytes], message: Message, flags: int = 0) -> list[Any] | None:
+def _receive(socket: zmq.Socket[bytes], message: Message) -> list[Any] | None:
     try:
-        sequence, results = decode_reply(socket.recv(flags))
+        sequence, results = decode_reply(socket.recv(zmq.NOBLOCK))
     except zmq.Again:
         return None  # also when poll said otherwise: it may have seen a stale reply
     if sequence not in (message.sequence, 0):  # 0: the daemon could not read ours

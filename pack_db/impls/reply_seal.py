@@ -17,7 +17,7 @@ class ReplySeal:
     def __init__(self, client_id: bytes) -> None:
         self.row_key = _hash(client_id, b"pack-db row")
         self._cipher = ChaCha20Poly1305(_hash(client_id, b"pack-db seal"))
-        # From a random start, so that no two daemons use one twice: asking the kernel for each
+        # From a random start, as the daemon before had the same key. Asking the kernel for each
         # would take longer than the cipher.
         self._nonces = itertools.count(int.from_bytes(os.urandom(_NONCE_BYTES)))
 

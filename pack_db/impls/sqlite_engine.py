@@ -1,6 +1,6 @@
 import threading
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class SqliteEngine(Engine):
         self._path = path
         self._synchronous = synchronous
         self._health = StorageHealth()
+        self._in_snapshot = False
         sqlite_file.make_directory(path.parent)
         self.database = APSWDatabase(
             str(path),
@@ -87,25 +88,27 @@ class SqliteEngine(Engine):
 
     def connect(self) -> None:
         self._health.check_writable()
+        self._end_snapshot()
 
     def execute(self, sql: str, values: Sequence[Any]) -> list[Row]:
         # Peewee's execute_sql would do the same in three times the time.
-        rows: list[Row] = self._cursor.execute(sql, values).fetchall()
-        return rows
+        return self._apsw.execute(sql, values).fetchall()
 
-    def snapshot(self) -> AbstractContextManager[Any]:
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
         # Else each query locks the file and unlocks it again, which takes longer than the query.
-        return self.database.atomic("DEFERRED")
+        self._apsw.execute("BEGIN")
+        self._in_snapshot = True
+        try:
+            yield
+        finally:
+            self._end_snapshot()
 
     def is_in_transaction(self) -> bool:
         return bool(self._apsw.in_transaction)
 
     def before_commit(self) -> None:
-        try:
-            self._files.check()
-        except StorageMoved as error:
-            self._health.failed(error, self._apsw.total_changes())
-            raise
+        self._check_files(self._files.check_if_changed)
 
     def committed(self) -> None:
         if self._health.failure is not None:
@@ -125,7 +128,7 @@ class SqliteEngine(Engine):
 
     def check(self) -> str:
         with suppress(StorageMoved):
-            self.before_commit()
+            self._check_files(self._files.check)
         self._health.saw_log(is_held=self._log_is_held())
         return self._health.in_words()
 
@@ -148,7 +151,6 @@ class SqliteEngine(Engine):
         try:
             self.database.connect()
             self._apsw: apsw.Connection = self.database.connection()  # type: ignore[no-untyped-call]
-            self._cursor: apsw.Cursor = self._apsw.cursor()
             if self._path.stat().st_size <= _CHECKED_BYTES:
                 found = self._apsw.pragma("quick_check", 1)
         except self.driver_errors as exc:
@@ -165,6 +167,19 @@ class SqliteEngine(Engine):
             )
         self._files = OpenFiles(self._path)
         self._opened.callback(self._files.close)
+
+    def _check_files(self, check: Callable[[], None]) -> None:
+        try:
+            check()
+        except StorageMoved as error:
+            self._health.failed(error, self._apsw.total_changes())
+            raise
+
+    def _end_snapshot(self) -> None:
+        if self._in_snapshot:
+            self._in_snapshot = False
+            if self._apsw.in_transaction:  # SQLite ends it by itself when the disk fails
+                self._apsw.execute("COMMIT")
 
     def _log_is_held(self) -> bool:
         """Whether the write-ahead log is long and a reader keeps it from being written back."""

@@ -21,10 +21,8 @@ class Database(ABC):
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[None]:
-        """Run the block's queries as one, which on SQLite takes several of them half the time.
-
-        There they all see the database as the first one did.
-        """
+        """Around several queries: where they are faster that way, all see the database as the
+        first one did. A transaction in the block ends that."""
 
     @abstractmethod
     def savepoint(self) -> AbstractContextManager[None]:

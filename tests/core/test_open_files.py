@@ -39,15 +39,15 @@ def test_a_moved_file_is_noticed_however_long_the_directory_was_quiet(
 ) -> None:
     files = OpenFiles(path, clock_ns)
     for _ in range(3):
-        files.check()
+        files.check_if_changed()
     wait_for_a_tick(path.parent)
     moved = path.with_name(name)
     moved.rename(path.with_name("moved"))
     for _ in range(3):
         with pytest.raises(StorageMoved, match=str(moved)):
-            files.check()
+            files.check_if_changed()
     path.with_name("moved").rename(moved)
-    files.check()
+    files.check_if_changed()
     files.close()
 
 
@@ -56,14 +56,39 @@ def test_a_directory_that_is_another_now_is_noticed(
     path: Path, clock_ns: Callable[[], int]
 ) -> None:
     files = OpenFiles(path, clock_ns)
-    files.check()
+    files.check_if_changed()
     os.rename(path.parent, path.parent.with_name("moved"))
     with pytest.raises(StorageMoved, match="is gone"):
-        files.check()
+        files.check_if_changed()
     path.parent.mkdir()
     path.touch()
     with pytest.raises(StorageMoved, match="is another file now"):
-        files.check()
+        files.check_if_changed()
+    files.close()
+
+
+@pytest.mark.parametrize(
+    ("age_s", "looks"), [(0.5, 6), (2.5, 6), (4, 2)], ids=lambda value: str(value)
+)
+def test_names_are_looked_at_again_while_the_directory_may_change_and_keep_its_time(
+    path: Path, age_s: float, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two names each time; a file system may count time in steps of two seconds."""
+    changed_ns = path.parent.stat().st_ctime_ns
+    files = OpenFiles(path, lambda: changed_ns + int(age_s * 1e9))
+    looked: list[str] = []
+    readlink = os.readlink
+
+    def counted(link: str) -> str:
+        looked.append(link)
+        return readlink(link)
+
+    monkeypatch.setattr(os, "readlink", counted)
+    for _ in range(3):
+        files.check_if_changed()
+    assert len(looked) == looks
+    files.check()
+    assert len(looked) == looks + 2
     files.close()
 
 
@@ -71,9 +96,9 @@ def test_other_files_come_and_go(path: Path) -> None:
     files = OpenFiles(path, in_a_minute)
     other = path.with_name("other")
     for _ in range(3):
-        files.check()
+        files.check_if_changed()
         other.touch()
-        files.check()
+        files.check_if_changed()
         other.unlink()
-    files.check()
+    files.check_if_changed()
     files.close()

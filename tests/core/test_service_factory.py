@@ -61,6 +61,8 @@ def test_a_repository_kept_beyond_the_reset_is_closed(factory: ServiceFactory) -
     ServiceFactory.reset()
     with pytest.raises(PackDbError):
         accounts.create_account(CreateAccountInput(email="late@example.com"))
+    with pytest.raises(PackDbError):
+        accounts.list_accounts()
 
 
 def test_a_reset_of_nothing_does_nothing() -> None:

@@ -129,13 +129,19 @@ def test_queries_in_a_snapshot_see_the_database_as_the_first_one_did(
         assert not is_held
 
 
-def test_what_is_written_in_a_snapshot_all_the_same_is_there(
+def test_a_transaction_in_a_snapshot_is_one_of_its_own(
     database: DatabaseConnection, accounts: AccountRepo
 ) -> None:
+    """As when a method that is marked as a query writes all the same."""
     with database.snapshot():
         assert emails(accounts) == []
-        create(accounts, "a@example.com")
-    assert emails(accounts) == ["a@example.com"]
+        with left_by_an_error(database.transaction()):
+            create(accounts, "a@example.com")
+        assert emails(accounts) == []
+        create(accounts, "b@example.com")
+        with left_by_an_error(database.transaction()):
+            create(accounts, "c@example.com")
+    assert emails(accounts) == ["b@example.com"]
 
 
 def test_after_a_snapshot_that_raised_the_next_transaction_works(

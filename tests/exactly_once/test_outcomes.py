@@ -3,9 +3,11 @@
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -102,6 +104,25 @@ def test_a_query_to_a_stopped_daemon_times_out(
         impatient.tokens.get_balance(account.id)
 
     assert type(raised.value) is CallTimeout
+
+
+def test_signals_during_a_call_do_not_prolong_it(
+    stopped: DaemonProcess, impatient: PackDb, account: Account
+) -> None:
+    """As a profiler sends them."""
+    give_up = time.monotonic() + 5
+
+    def go_on(number: int, frame: FrameType | None) -> None:
+        assert time.monotonic() < give_up
+
+    before = signal.signal(signal.SIGALRM, go_on)
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    try:
+        with ends_within(TIMEOUT_S), pytest.raises(CallTimeout):
+            impatient.tokens.get_balance(account.id)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_write_to_a_stopped_daemon_has_an_unknown_outcome(

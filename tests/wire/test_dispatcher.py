@@ -2,8 +2,11 @@
 
 import logging
 from abc import ABC, abstractmethod
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +15,7 @@ from pack_db.errors import ConfigurationError
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import Account, CreateAccountInput
+from pack_db.interfaces.query import query
 from pack_db.interfaces.services import SERVICES
 from pack_db_client.protocol.messages import decode_reply
 from pack_db_client.protocol.methods import Method, methods_of
@@ -36,10 +40,21 @@ class FaultyService(ABC):
     @abstractmethod
     def write_then_return_what_cannot_travel(self) -> int: ...
 
+    @query
+    @abstractmethod
+    def read_while_an_outsider_writes(self) -> list[str]: ...
+
 
 class FaultyImplementation(FaultyService):
-    def __init__(self, accounts: AccountRepo) -> None:
+    def __init__(self, accounts: AccountRepo, path: Path) -> None:
         self._accounts = accounts
+        self._path = path
+
+    def read_while_an_outsider_writes(self) -> list[str]:
+        found = [account.email for account in self._accounts.list_accounts()]
+        with closing(apsw.Connection(str(self._path))) as outsider:
+            outsider.execute("UPDATE accounts SET email = 'x' || email")
+        return found
 
     def write_then_fail(self) -> None:
         self._accounts.create_account(CreateAccountInput(email="half@example.com"))
@@ -53,7 +68,8 @@ class FaultyImplementation(FaultyService):
 @pytest.fixture
 def dispatcher(factory: ServiceFactory) -> Dispatcher:
     database = factory.get_database_connection()
-    faulty = FaultyImplementation(factory.get_account_repo())
+    path = factory.get_config().database_path
+    faulty = FaultyImplementation(factory.get_account_repo(), path)
     return Dispatcher(
         MethodTable(
             {**SERVICES, "faulty": FaultyService}, {**factory.get_services(), "faulty": faulty}
@@ -210,3 +226,11 @@ def test_a_service_without_an_implementation_is_refused(factory: ServiceFactory)
         MethodTable(SERVICES, {"accounts": factory.get_account_repo()})
     with pytest.raises(ConfigurationError, match="accounts"):
         MethodTable(SERVICES, {name: object() for name in SERVICES})
+
+
+def test_the_queries_of_one_message_see_the_database_as_the_first_one_did(
+    dispatcher: Dispatcher, account: Account
+) -> None:
+    read = ["faulty.read_while_an_outsider_writes", []]
+    assert answers(dispatcher, request(read, read)) == [[0, ["a@example.com"]]] * 2
+    assert answers(dispatcher, request(read)) == [[0, ["xxa@example.com"]]]

@@ -56,7 +56,7 @@ def new_socket(context: zmq.Context[zmq.Socket[bytes]], path: Path) -> zmq.Socke
 def try_once(socket: zmq.Socket[bytes], message: Message) -> tuple[int, list[Any] | None]:
     """Send a message and wait a moment; how many copies were sent, and results if there are any.
 
-    When nothing is wrong that is all there is to do, and takes a fifth less of the CPU than
+    When nothing is wrong that is all there is to do, and takes a tenth less of the CPU than
     `deliver`, which takes over from here.
     """
     if _remaining_s(message) < _TICK_S or not _send(socket, message):

@@ -93,6 +93,4 @@ class RouterTransport(Transport):
         return Letter(envelope, data, user_id)
 
     def _send(self, envelope: list[bytes], reply: bytes) -> None:
-        for part in envelope:
-            self._socket.send(part, zmq.SNDMORE)
-        self._socket.send(reply)
+        self._socket.send_multipart([*envelope, reply])

@@ -17,12 +17,12 @@ class ReplySeal:
     def __init__(self, client_id: bytes) -> None:
         self.row_key = _hash(client_id, b"pack-db row")
         self._cipher = ChaCha20Poly1305(_hash(client_id, b"pack-db seal"))
-        # From a random start, as the daemon before had the same key. Asking the kernel for each
-        # would take longer than the cipher.
-        self._nonces = itertools.count(int.from_bytes(os.urandom(_NONCE_BYTES)))
+        # From a random start, as the daemon before had the same key; of half the range, so that it
+        # never ends. Asking the kernel for each would take longer than the cipher.
+        self._nonces = itertools.count(int.from_bytes(os.urandom(_NONCE_BYTES)) // 2)
 
     def close(self, reply: bytes) -> bytes:
-        nonce: bytes = (next(self._nonces) % 2 ** (8 * _NONCE_BYTES)).to_bytes(_NONCE_BYTES)
+        nonce = next(self._nonces).to_bytes(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, reply, None)
 
     def open(self, sealed: bytes) -> bytes:

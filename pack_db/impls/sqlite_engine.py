@@ -119,7 +119,7 @@ class SqliteEngine(Engine):
         error = translated(exc)
         if isinstance(error, StorageError) and not self.database.is_closed():
             if self._apsw.in_transaction and not self.database.in_transaction():
-                # Its ROLLBACK failed; what comes next must not become a part of it.
+                # A snapshot, or its ROLLBACK failed; what comes next must not become a part of it.
                 self._apsw.execute("ROLLBACK")
             self._health.failed(error, self._apsw.total_changes())
             if isinstance(error, StorageBusy):

@@ -7,7 +7,7 @@ from pack_db.interfaces.entities.database_status import DatabaseStatus
 class Database(ABC):
     """The database that all repositories share, as those who run them see it.
 
-    What is done inside one of its blocks happens whole or, if the block raises, not at all.
+    What is written inside one of its blocks is there whole or, if the block raises, not at all.
     """
 
     @abstractmethod
@@ -21,8 +21,10 @@ class Database(ABC):
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[None]:
-        """Around several queries: where they are faster that way, all see the database as the
-        first one did. A transaction in the block ends that."""
+        """Make several queries faster where the engine can: all see what the first one saw.
+
+        It is not for writing; a transaction in the block is one of its own, and ends this.
+        """
 
     @abstractmethod
     def savepoint(self) -> AbstractContextManager[None]:

@@ -92,6 +92,19 @@ def test_names_are_looked_at_again_while_the_directory_may_change_and_keep_its_t
     files.close()
 
 
+def test_a_moved_file_stays_noticed_where_a_directory_keeps_no_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = OpenFiles(path, in_a_minute)
+    files.check()
+    monkeypatch.setattr(os, "readlink", lambda link: "elsewhere")
+    files.check_if_changed()
+    for check in (files.check, files.check_if_changed, files.check_if_changed):
+        with pytest.raises(StorageMoved):
+            check()
+    files.close()
+
+
 def test_other_files_come_and_go(path: Path) -> None:
     files = OpenFiles(path, in_a_minute)
     other = path.with_name("other")

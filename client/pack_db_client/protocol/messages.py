@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import msgpack
 import msgspec
-from msgspec import Raw
 
 from pack_db.errors import BadRequest, InvalidInput, PackDbError, UnsupportedVersion, error_class
 
@@ -67,7 +66,7 @@ def encode_call(method: str, arguments: Arguments) -> bytes:
 def encode_request(
     client_id: bytes, sequence: int, deadline_ns: int, calls: Sequence[bytes]
 ) -> bytes:
-    return _pack_known((VERSION, client_id, sequence, deadline_ns, [*map(Raw, calls)]))
+    return _pack_known((VERSION, client_id, sequence, deadline_ns, [*map(msgspec.Raw, calls)]))
 
 
 def decode_request(data: bytes) -> Request:
@@ -112,7 +111,7 @@ def encode_error(error: PackDbError) -> bytes:
 
 
 def encode_reply(sequence: int, results: Sequence[bytes]) -> bytes:
-    return _pack_known((VERSION, sequence, [*map(Raw, results)]))
+    return _pack_known((VERSION, sequence, [*map(msgspec.Raw, results)]))
 
 
 def decode_reply(data: bytes) -> tuple[int, list[Any]]:

@@ -144,7 +144,7 @@ def _raise_if_denied(path: Path) -> None:
 
 def _receive(socket: zmq.Socket[bytes], message: Message) -> list[Any] | None:
     try:
-        sequence, results = decode_reply(socket.recv(zmq.NOBLOCK))
+        sequence, results, _ = decode_reply(socket.recv(zmq.NOBLOCK))
     except zmq.Again:
         return None  # also when poll said otherwise: it may have seen a stale reply
     if sequence not in (message.sequence, 0):  # 0: the daemon could not read ours

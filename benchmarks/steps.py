@@ -224,7 +224,8 @@ class _InProcess:
             values = [function(*args, **kwargs) for function, args, kwargs in ready]
             watch.lap("service")
             watch.laps["its SQL"] = self._database.sql_ns
-            reply = encode_reply(request.sequence, [encode_value(value) for value in values])
+            results = [encode_value(value) for value in values]
+            reply = encode_reply(request.sequence, results, time.monotonic_ns())
             watch.lap("encode")
             if not method.is_query:
                 self._journal.record(message, reply)
@@ -232,8 +233,8 @@ class _InProcess:
             if kind.calls > 1 or not method.is_query:
                 transaction.close()
                 watch.lap("commit")
-            _, results = decode_reply(reply)
-            for result in results:
+            _, answered, _ = decode_reply(reply)
+            for result in answered:
                 method.convert_result(result_value(result))
             watch.lap("client: unpack")
         return watch.laps

@@ -131,7 +131,7 @@ class Dispatcher:
         try:
             request = decode_request(data)
         except Refusal as refusal:
-            return _refused(refusal.sequence, refusal.error)
+            return self._refused(refusal.sequence, refusal.error)
         calls: list[ResolvedCall] = []
         is_query = True
         for name, arguments in request.calls:
@@ -147,10 +147,10 @@ class Dispatcher:
         except PackDbError as error:
             if together and isinstance(error, StorageError):
                 raise
-            return _refused(message.request.sequence, error)
+            return self._refused(message.request.sequence, error)
         except Exception:
             _log.exception("a message could not be answered")
-            return _refused(message.request.sequence, _internal_error())
+            return self._refused(message.request.sequence, _internal_error())
 
     def _answer(self, message: _Message, together: bool) -> bytes:
         request = message.request
@@ -175,16 +175,16 @@ class Dispatcher:
 
     def _ask(self, message: _Message) -> bytes:
         with self._database.snapshot() if len(message.calls) > 1 else _NO_BLOCK:
-            return encode_reply(message.request.sequence, self._results(message))
+            return self._encode_reply(message.request.sequence, self._results(message))
 
     def _run(self, message: _Message) -> bytes:
         sequence = message.request.sequence
         try:
-            return encode_reply(sequence, self._results(message))
+            return self._encode_reply(sequence, self._results(message))
         except _CallFailed:
             pass
         # A savepoint for every write would cost more than doing this now and then.
-        raise Undone(lambda: encode_reply(sequence, self._results(message, alone=True)))
+        raise Undone(lambda: self._encode_reply(sequence, self._results(message, alone=True)))
 
     def _results(self, message: _Message, *, alone: bool = False) -> list[bytes]:
         """Do one call after the other.
@@ -251,9 +251,11 @@ class Dispatcher:
             )
         return result
 
+    def _refused(self, sequence: int, error: PackDbError) -> bytes:
+        return self._encode_reply(sequence, [encode_error(error)])
 
-def _refused(sequence: int, error: PackDbError) -> bytes:
-    return encode_reply(sequence, [encode_error(error)])
+    def _encode_reply(self, sequence: int, results: list[bytes]) -> bytes:
+        return encode_reply(sequence, results, self._clock_ns())
 
 
 def _internal_error() -> InternalError:

@@ -35,6 +35,7 @@ NO_PERMISSION = encode_reply(
             )
         )
     ],
+    clock_ns=0,
 )
 
 

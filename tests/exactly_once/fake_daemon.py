@@ -1,5 +1,6 @@
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,8 @@ Answer = Callable[[Request], bytes | None]
 
 
 def answer_pong(request: Request) -> bytes:
-    return encode_reply(request.sequence, [encode_value("pong")] * len(request.calls))
+    results = [encode_value("pong")] * len(request.calls)
+    return encode_reply(request.sequence, results, time.monotonic_ns())
 
 
 def answer_nothing(request: Request) -> None:

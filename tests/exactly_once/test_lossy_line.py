@@ -1,6 +1,7 @@
 """Messages that are lost, doubled or late between client and daemon."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,8 @@ def test_that_a_copy_came_too_late_says_nothing_of_the_one_before(short_path: Pa
         copies.append(request)
         if len(copies) == 1:
             return None
-        return encode_reply(request.sequence, [encode_error(DeadlinePassed("too late"))])
+        refusal = encode_error(DeadlinePassed("too late"))
+        return encode_reply(request.sequence, [refusal], time.monotonic_ns())
 
     with (
         fake_daemon(short_path / "s", lose_the_first_reply),

@@ -42,7 +42,7 @@ REQUEST = (
     b"\x07"  # sequence 7
     b"\xcd\x03\xe8"  # deadline 1000 ns, then the calls
 ) + CALLS
-REPLY = b"\x93\x01\x07\x91\x92\x00\xa50.1.0"
+REPLY = b"\x94\x01\x07\x91\x92\x00\xa50.1.0\xcd\x03\xe8"
 
 
 def test_a_request_in_bytes() -> None:
@@ -54,9 +54,9 @@ def test_a_request_in_bytes() -> None:
 
 def test_a_reply_in_bytes() -> None:
     assert encode_value("0.1.0") == b"\x92\x00\xa50.1.0"
-    assert encode_reply(7, [encode_value("0.1.0")]) == REPLY
-    sequence, [result] = decode_reply(REPLY)
-    assert (sequence, result_value(result)) == (7, "0.1.0")
+    assert encode_reply(7, [encode_value("0.1.0")], 1000) == REPLY
+    sequence, [result], clock_ns = decode_reply(REPLY)
+    assert (sequence, result_value(result), clock_ns) == (7, "0.1.0", 1000)
 
 
 def test_arguments_travel_as_an_array_or_a_map_and_entities_as_maps() -> None:
@@ -85,7 +85,7 @@ def test_an_error_of_a_newer_daemon_is_still_an_error_of_pack_db() -> None:
     with pytest.raises(PackDbError, match="news") as caught:
         result_value(["from_the_future", "news", {"when": 1}])
     assert type(caught.value) is PackDbError
-    assert caught.value.details == {"when": 1}
+    assert (caught.value.code, caught.value.details) == ("from_the_future", {"when": 1})
 
 
 @pytest.mark.parametrize("value", [2**64, -(2**63) - 1, "\ud800", object(), {1, 2}, 1j])
@@ -152,7 +152,7 @@ def test_bytes_that_are_no_reply_are_a_bad_request(data: bytes) -> None:
 
 def test_a_reply_of_another_version_says_so() -> None:
     with pytest.raises(UnsupportedVersion, match="2"):
-        decode_reply(REPLY.replace(b"\x93\x01", b"\x93\x02"))
+        decode_reply(REPLY.replace(b"\x94\x01", b"\x94\x02"))
 
 
 wire_values = st.recursive(
@@ -193,8 +193,8 @@ def test_what_was_encoded_is_decoded(
 @fuzz
 @given(sequence=st.integers(0, 2**63 - 1), values=st.lists(wire_values, max_size=40))
 def test_results_that_were_encoded_are_decoded(sequence: int, values: list[object]) -> None:
-    reply = encode_reply(sequence, [encode_value(value) for value in values])
-    decoded_sequence, results = decode_reply(reply)
+    reply = encode_reply(sequence, [encode_value(value) for value in values], 1)
+    decoded_sequence, results, _ = decode_reply(reply)
     assert decoded_sequence == sequence
     assert [result_value(result) for result in results] == values
 

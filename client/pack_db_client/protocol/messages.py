@@ -2,7 +2,7 @@
 
     request  [1, client_id, sequence, deadline, [call, ...]]
     call     [method, arguments]                e.g. ["tokens.get_balance", ["0190a6c2-..."]]
-    reply    [1, sequence, [result, ...]]
+    reply    [1, sequence, [result, ...], clock]
     result   [0, value]  or  [code, message, details]
 
 A request that is refused as a whole gets a reply with exactly one result, an error.
@@ -16,7 +16,14 @@ from typing import Any, NamedTuple
 import msgpack
 import msgspec
 
-from pack_db.errors import BadRequest, InvalidInput, PackDbError, UnsupportedVersion, error_class
+from pack_db.errors import (
+    BadRequest,
+    InvalidInput,
+    PackDbError,
+    UnsupportedVersion,
+    details_to_send,
+    error_from_wire,
+)
 
 VERSION = 1
 CLIENT_ID_BYTES = 16
@@ -107,26 +114,30 @@ def encode_value(value: Any) -> bytes:
 
 def encode_error(error: PackDbError) -> bytes:
     """A result that says the call failed; errors as `encode_value`."""
-    return _pack((error.code, str(error), error.details))
+    return _pack((error.code, str(error), details_to_send(error)))
 
 
-def encode_reply(sequence: int, results: Sequence[bytes]) -> bytes:
-    return _pack_known((VERSION, sequence, [*map(msgspec.Raw, results)]))
+def encode_reply(sequence: int, results: Sequence[bytes], clock_ns: int) -> bytes:
+    """
+    Args:
+        clock_ns: CLOCK_MONOTONIC of the daemon; 0 if it is not told.
+    """
+    return _pack_known((VERSION, sequence, [*map(msgspec.Raw, results)], clock_ns))
 
 
-def decode_reply(data: bytes) -> tuple[int, list[Any]]:
-    """Sequence and results, each for `result_value`.
+def decode_reply(data: bytes) -> tuple[int, list[Any], int]:
+    """Sequence, results, each for `result_value`, and the daemon's clock in nanoseconds.
 
     Raises:
         BadRequest: the bytes are not a reply of this version, so neither was the request.
     """
     try:
-        version, sequence, results = _unpack_reply(data)
+        version, sequence, results, clock_ns = _unpack_reply(data)
     except (TypeError, ValueError, RecursionError) as exc:
         raise BadRequest("the daemon's reply is not of this protocol") from exc
     if version != VERSION:
         raise UnsupportedVersion(f"the daemon speaks version {version}, this client {VERSION}")
-    return sequence, results
+    return sequence, results, clock_ns
 
 
 def result_value(result: Sequence[Any]) -> Any:
@@ -136,8 +147,7 @@ def result_value(result: Sequence[Any]) -> Any:
     """
     if result[0] == _OK:
         return result[1]
-    code, message, details = result
-    raise error_class(code)(message, **details)
+    raise error_from_wire(*result)
 
 
 def _unpack_untrusted(data: bytes) -> Any:

@@ -4,7 +4,7 @@ from typing import Any, Self, TypeVar
 
 from typing_extensions import TypeForm
 
-from pack_db.config import Config
+from pack_db.config import Config, checked_socket_path
 from pack_db.interfaces.account_repo import AsyncAccountRepo
 from pack_db.interfaces.token_repo import AsyncTokenRepo
 from pack_db_client.async_channel import AsyncChannel
@@ -38,9 +38,13 @@ class AsyncPackDb:
         config: Config | None = None,
     ) -> None:
         config = config or Config()
-        path = config.client_socket_path if socket_path is None else Path(socket_path)
+        if socket_path is None:
+            path = config.client_socket_path
+        else:
+            path = checked_socket_path(socket_path, "socket_path")
+        timeout_s = config.timeout_s if timeout_s is None else timeout_s
         self._channel = AsyncChannel(path, config.max_message_bytes)
-        self._set_timeout(config.timeout_s if timeout_s is None else timeout_s)
+        self._set_timeout(timeout_s)
 
     def service(self, name: str, interface: TypeForm[Interface]) -> Interface:
         """A service that the daemon serves under `name`, typed as its asyncio interface."""

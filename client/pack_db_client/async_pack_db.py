@@ -4,7 +4,7 @@ from typing import Any, Self, TypeVar
 
 from typing_extensions import TypeForm
 
-from pack_db.config import Config
+from pack_db.config import Config, checked_socket_path
 from pack_db.interfaces.account_repo import AsyncAccountRepo
 from pack_db.interfaces.token_repo import AsyncTokenRepo
 from pack_db_client.async_channel import AsyncChannel
@@ -38,7 +38,10 @@ class AsyncPackDb:
         config: Config | None = None,
     ) -> None:
         config = config or Config()
-        path = config.client_socket_path if socket_path is None else Path(socket_path)
+        if socket_path is None:
+            path = config.client_socket_path
+        else:
+            path = checked_socket_path(socket_path, "socket_path")
         timeout_s = config.timeout_s if timeout_s is None else timeout_s
         self._is_view = False
         self._set_up(AsyncChannel(path, config.max_message_bytes), timeout_s)

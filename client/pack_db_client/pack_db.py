@@ -4,7 +4,7 @@ from typing import Any, Self, TypeVar
 
 from typing_extensions import TypeForm
 
-from pack_db.config import Config
+from pack_db.config import Config, checked_socket_path
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.token_repo import TokenRepo
 from pack_db_client.batch import Batch
@@ -41,7 +41,10 @@ class PackDb:
         config: Config | None = None,
     ) -> None:
         config = config or Config()
-        path = config.client_socket_path if socket_path is None else Path(socket_path)
+        if socket_path is None:
+            path = config.client_socket_path
+        else:
+            path = checked_socket_path(socket_path, "socket_path")
         timeout_s = config.timeout_s if timeout_s is None else timeout_s
         self._is_view = False
         self._set_up(Channel(path, config.max_message_bytes), timeout_s)

@@ -138,7 +138,7 @@ def _transport(
 
 def _reload(running: Config) -> None:
     try:
-        fresh = Config()
+        fresh = Config().check()
     except ConfigurationError as error:
         _log.error("nothing was re-read: %s", error)
         return

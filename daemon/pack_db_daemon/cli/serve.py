@@ -26,7 +26,7 @@ def serve() -> None:
     from pack_db_daemon.serve import serve as serve_until_stopped
 
     with failures_shown():
-        factory = factory_class(Config()).get_instance()
+        factory = factory_class(Config().check()).get_instance()
         try:
             _log_to_stderr(factory.get_config().log_level)
             serve_until_stopped(factory)

@@ -42,7 +42,6 @@ from pack_db_client.protocol.messages import (
     encode_value,
     result_value,
 )
-from pack_db_client.stub import remote_method
 from pack_db_daemon.call_statistics import CallStatistics
 from pack_db_daemon.dispatcher import Dispatcher
 from pack_db_daemon.exactly_once import ExactlyOnce
@@ -190,7 +189,7 @@ class _InProcess:
 
     def step_by_step(self, kind: _Kind) -> dict[str, int]:
         self._sequence += 1
-        method = remote_method(kind.function)
+        method = kind.function.remote_method  # type: ignore[attr-defined]
         all_arguments = [kind.arguments() for _ in range(kind.calls)]
         with ExitStack() as transaction:
             watch = _Stopwatch()
@@ -240,7 +239,7 @@ class _InProcess:
         return watch.laps
 
     def _request(self, kind: _Kind, all_arguments: Sequence[tuple[Any, ...]]) -> bytes:
-        method = remote_method(kind.function)
+        method = kind.function.remote_method  # type: ignore[attr-defined]
         calls = [encode_call(method.name, method.pack_arguments(a, {})) for a in all_arguments]
         deadline_ns = time.monotonic_ns() + _DEADLINE_NS
         return encode_request(self._client_id, self._sequence, deadline_ns, calls)

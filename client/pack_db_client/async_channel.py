@@ -8,7 +8,7 @@ from weakref import finalize
 from pack_db.errors import ClientClosed
 from pack_db_client.async_sender import AsyncSender
 from pack_db_client.call_queue import CallQueue, PendingCall, fail_all
-from pack_db_client.connection import Connection, Context
+from pack_db_client.connection import Connection
 from pack_db_client.delivery import nothing_sent
 from pack_db_client.message import MESSAGE_OVERHEAD, too_large
 
@@ -77,9 +77,8 @@ class _LoopConnections:
         self._senders: list[AsyncSender] = []
         self._ticker: asyncio.TimerHandle | None = None
         finalize(self, _stop_soon, self.pid, loop, self._senders, self._queue).atexit = False
-        context = Context()
         for _ in range(_SENDERS):
-            sender = AsyncSender(Connection(context, path, max_message_bytes), self._queue)
+            sender = AsyncSender(Connection(path, max_message_bytes), self._queue)
             self._senders.append(sender)
             loop.add_reader(sender.socket, sender.wake)
 

@@ -8,7 +8,7 @@ from typing import Any
 import zmq
 
 from pack_db.errors import ClientClosed, PackDbError
-from pack_db_client.connection import Connection, Context
+from pack_db_client.connection import Connection
 from pack_db_client.delivery import deliver, outcome, try_once
 from pack_db_client.message import Message
 
@@ -25,7 +25,6 @@ class Channel:
     def __init__(self, path: Path, max_message_bytes: int) -> None:
         self.path = path
         self._max_message_bytes = max_message_bytes
-        self._context: Context | None = None
         self._idle: deque[Connection] = deque()
         self._closed = False
 
@@ -38,7 +37,7 @@ class Channel:
         deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
         if self._closed:
             raise ClientClosed("this client was closed; make a new one")
-        connection = self._idle_connection() or self._new_connection()
+        connection = self._idle_connection() or Connection(self.path, self._max_message_bytes)
         try:
             message = connection.next_message(calls, deadline_ns, has_write=has_write)
             results = try_once(connection, message)
@@ -65,12 +64,6 @@ class Channel:
             if connection.pid == os.getpid():
                 return connection
         return None
-
-    def _new_connection(self) -> Connection:
-        context = self._context
-        if context is None or context.pid != os.getpid():
-            context = self._context = Context()
-        return Connection(context, self.path, self._max_message_bytes)
 
     def _put_back(self, connection: Connection) -> None:
         self._idle.append(connection)

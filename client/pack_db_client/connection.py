@@ -1,6 +1,8 @@
+import itertools
 import os
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 from weakref import finalize
@@ -13,27 +15,10 @@ from pack_db_client.protocol.messages import decode_reply
 from pack_db_client.unavailable import require_descriptors
 
 _CLOCK_TOLERANCE_NS = 10**9
-_CONTEXT_DESCRIPTORS = 8
-_SOCKET_DESCRIPTORS = 8
+_DESCRIPTORS = 16  # what a first connection takes, and some for what happens at the same time
+_MAX_SOCKETS = 16_384  # ZeroMQ's 1,023 would be 341 connections
 
-
-class Context:
-    """A ZeroMQ context of this process, which ends when nobody has it any more.
-
-    Raises:
-        Unavailable: this process has no file descriptors left for it.
-    """
-
-    def __init__(self) -> None:
-        require_descriptors(_CONTEXT_DESCRIPTORS + _SOCKET_DESCRIPTORS)
-        self.pid = os.getpid()
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        # Not by the context's own __del__: in a cycle it may run before its sockets are closed,
-        # and would wait for them for ever.
-        finalize(self, _destroy, self.pid, self._context).atexit = False
-
-    def socket(self, socket_type: int) -> "zmq.Socket[bytes]":
-        return self._context.socket(socket_type)
+_names = itertools.count()
 
 
 class Connection:
@@ -46,14 +31,14 @@ class Connection:
         Unavailable: this process has no file descriptors left for it.
     """
 
-    def __init__(self, context: Context, path: Path, max_message_bytes: int) -> None:
-        require_descriptors(_SOCKET_DESCRIPTORS)
-        self.pid = context.pid
+    def __init__(self, path: Path, max_message_bytes: int) -> None:
+        require_descriptors(_DESCRIPTORS)
+        self.pid = os.getpid()
         self.path = path
         self.copies = 0
         """Of the latest message, how many may have been sent."""
-        self._context = context  # it must not end before its sockets
         self._numbering = Numbering(max_message_bytes)
+        context = _context(self.pid)
         opened: list[zmq.Socket[bytes]] = []
         # At the exit of the process another thread may still be inside of libzmq, which aborts
         # when its socket is closed meanwhile; and there is nothing to wait for.
@@ -71,7 +56,7 @@ class Connection:
         self.socket.immediate = True
         self.socket.linger = 0
         self.socket.reconnect_ivl = 10  # milliseconds
-        address = f"inproc://{id(self)}"
+        address = f"inproc://{next(_names)}"
         self.socket.monitor(address, zmq.EVENT_DISCONNECTED)
         self._events.rcvhwm = 0  # libzmq's own thread would wait for whoever lets events pile up
         self._events.connect(address)
@@ -122,6 +107,19 @@ class Connection:
         return results if len(results) == message.call_count else results[:1] * message.call_count
 
 
+@cache
+def _context(pid: int) -> "zmq.Context[zmq.Socket[bytes]]":
+    """ZeroMQ's context of this process.
+
+    It never ends, as that would wait for every socket of it, also for one that an exception in a
+    finalizer has kept open; and there should be one in a process (zguide, "Getting the Context
+    Right"). It is not pyzmq's own instance, which belongs to the application.
+    """
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context.set(zmq.MAX_SOCKETS, _MAX_SOCKETS)
+    return context
+
+
 def ready_events(socket: "zmq.Socket[bytes]") -> int:
     """`zmq.POLLIN` or `zmq.POLLOUT`, or both or 0, for what can be done without waiting."""
     return int(socket.getsockopt(zmq.EVENTS))
@@ -143,8 +141,3 @@ def _close(pid: int, sockets: "list[zmq.Socket[bytes]]") -> None:
     if pid == os.getpid():
         for socket in sockets:
             socket.close(linger=0)
-
-
-def _destroy(pid: int, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
-    if pid == os.getpid():
-        context.destroy(linger=0)

@@ -360,6 +360,23 @@ def test_a_daemon_with_another_clock_is_noticed(short_path: Path, offset_s: int)
         client.ping()
 
 
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "--time", "true"], capture_output=True).returncode != 0,
+    reason="needs root, and unshare with time namespaces",
+)
+def test_a_client_in_another_time_namespace_is_told_so(daemon: DaemonProcess) -> None:
+    for offset_s in ("86400", "-60"):
+        client = [sys.executable, "-c", f"{_PREAMBLE}print(PackDb(path).ping())"]
+        completed = subprocess.run(
+            ["unshare", "--time", "--fork", "--monotonic", offset_s, *client, daemon.socket_path],
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_S,
+        )
+        assert "ClocksDiffer" in completed.stderr
+
+
 def test_a_client_makes_no_connection_before_its_first_call(short_path: Path) -> None:
     output = run(
         """

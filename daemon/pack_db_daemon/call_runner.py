@@ -12,7 +12,7 @@ from pack_db_daemon.method_table import ServedMethod
 BUDGET_NS = 10_000_000
 """How long the calls of a message may take before the rest of them are left, as others wait."""
 
-NOT_STARTED = encode_error(NotStarted("not done, the message had enough calls; send it again"))
+NOT_STARTED = encode_error(NotStarted("not done; send it again"))
 
 _NO_CALL = encode_error(
     BadRequest("a call is an array of a method's name and its arguments (array or map)")
@@ -90,7 +90,9 @@ class CallRunner:
                     self._statistics.record(method.name, self._clock_ns() - started_ns, failed=True)
                 raise  # the whole transaction may be undone already, so all its calls fail
             if len(result) > room and not results:
-                raise ReplyTooLarge("not even the error of the first call fits; send fewer calls")
+                raise ReplyTooLarge(
+                    "the message has more calls than a reply has room for results; send fewer"
+                )
             if len(result) > room or result is NOT_STARTED:
                 break
             ended_ns = self._clock_ns()

@@ -197,11 +197,9 @@ class _InProcess:
             watch.lap("client: pack")
             request = decode_request(data)
             watch.lap("decode")
-            served = [self._methods.get(call.method) for call in request.calls]
+            served = [(self._methods.get(call.method), call) for call in request.calls if call]
             ready = [
-                (found.function, *found.convert_arguments(call.arguments))
-                for found, call in zip(served, request.calls, strict=True)
-                if found is not None
+                (found.function, *found.unpack_arguments(call)) for found, call in served if found
             ]
             watch.lap("check arguments")
             if not method.is_query:

@@ -29,7 +29,7 @@
     ├── ReplyTooLarge               the call was undone; ask for less
     ├── DeadlinePassed              the message came too late and was not started
     ├── NotStarted                  the daemon had done enough for one message; send it again
-    ├── InternalError               a defect; the daemon's log has the details
+    ├── InternalError               .id, at which the daemon's log tells of the defect
     ├── ClientClosed                the client object was closed
     ├── ClocksDiffer                the daemon is in another time namespace
     ├── Unavailable                 nothing was sent, so nothing was done
@@ -166,6 +166,7 @@ class NotStarted(PackDbError):
 
 class InternalError(PackDbError):
     code = "internal_error"
+    id: str
 
 
 class ClientClosed(PackDbError):

@@ -55,7 +55,7 @@ def test_these_bytes_are_a_request(vector: dict[str, Any]) -> None:
     request = decode_request(bytes.fromhex(vector["hex"]))
     assert request.client_id.hex() == vector["client_id"]
     assert (request.sequence, request.deadline_ns) == (vector["sequence"], vector["deadline"])
-    assert [[call.method, call.arguments] for call in request.calls] == vector["calls"]
+    assert [[c.method, c.arguments] for c in request.calls if c] == vector["calls"]
 
 
 @vectors("replies")

@@ -11,7 +11,7 @@ from pack_db.errors import ConfigurationError
 # scheme://user:password@hosts/database?parameters. A password with an "@" or a "/" in it would be
 # taken for a part of the address, which is shown to people.
 _DATABASE_URL = re.compile(r"(postgresql|cockroachdb)://([^@/?#\s]*@)?[^@/?#\s]*/[^@/?#\s]+(\?.*)?")
-_WORKERS_ON_A_SERVER = 8  # each with a connection, of which a server has 100 by default
+_WORKERS = 8  # on a server each has a connection, of which it has 100 by default
 _SYSTEM_SOCKET = Path("/run/pack-db.sock")
 _SOCKET_NAME = "pack-db.sock"
 _DATABASE_NAME = "pack-db.db"
@@ -134,7 +134,7 @@ class Config:
     def _workers(self) -> int:
         if self.get(ConfigKeys.WORKERS, ""):
             return self._integer(ConfigKeys.WORKERS, 1, 64)
-        return 1 if self.database_url is None else _WORKERS_ON_A_SERVER
+        return _WORKERS
 
     def _path(self, key: ConfigKeys, default: Callable[[], Path]) -> Path:
         text = self._values.get(key)

@@ -5,6 +5,7 @@ just now, and the number may be of something else, which must stay as it is.
 """
 
 import fcntl
+import select
 import socket
 import struct
 import termios
@@ -40,6 +41,13 @@ def shut_down(fd: int, path: str) -> None:
     with suppress(OSError), _borrowed(fd) as connection:
         if connection.getsockname() == path:
             connection.shutdown(socket.SHUT_RDWR)
+
+
+def has_ended(fd: int) -> bool:
+    """Whether nothing can be sent to and fro any more."""
+    poller = select.poll()
+    poller.register(fd, 0)
+    return any(events & (select.POLLHUP | select.POLLNVAL) for _, events in poller.poll(0))
 
 
 def unread_bytes(fd: int) -> int:

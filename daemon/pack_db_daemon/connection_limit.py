@@ -5,7 +5,7 @@ import threading
 
 import zmq
 
-from pack_db_daemon.accepted_connection import Peer, peer_of, shut_down
+from pack_db_daemon.accepted_connection import Peer, has_ended, peer_of, shut_down
 
 # libzmq waits for who reads its events when a thousand wait, one of them in hand. So many more
 # connections than were counted it may have accepted at any time.
@@ -37,6 +37,7 @@ class ConnectionLimit:
         self._most = most
         self._context = context
         self._admitted: dict[int, Peer | None] = {}  # by descriptor
+        self._cut_off: set[int] = set()
         self._thread = threading.Thread(target=self._watch, name="connection-limit", daemon=True)
 
     @property
@@ -52,6 +53,24 @@ class ConnectionLimit:
         self._events.rcvhwm = 1
         self._events.connect(address)
         self._thread.start()  # from here on the events are its own
+
+    def cut_off(self, fd: int, reason: str) -> None:
+        """End a connection, for what its peer has done."""
+        _log.warning("a connection of %s was closed: %s", self._admitted.get(fd), reason)
+        self._cut_off.add(fd)
+        shut_down(fd, self._path)
+
+    def is_cut_off(self, fd: int) -> bool:
+        """Whether this connection has ended, though libzmq still hands over what it sent before.
+
+        libzmq notices only when that was read, and keeps what is sent to it until then.
+        """
+        if fd not in self._cut_off:
+            return False
+        if has_ended(fd):
+            return True
+        self._cut_off.discard(fd)  # it is another connection's by now
+        return False
 
     def wait(self) -> None:
         """Wait for the end, once the socket is closed: until its connections are, too."""

@@ -54,6 +54,9 @@ class RepTransport(Transport):
                 return True
             message = b""  # a request is one frame; the dispatcher refuses the empty one
         address, fd = self._sender(frame)
+        if self._connections.is_cut_off(fd):
+            self._socket.send(b"")
+            return True
         user_id = self._callers.user_id(address)
         if user_id is None:
             self._socket.send(self._unread.frame(fd, NO_PERMISSION))

@@ -99,6 +99,8 @@ class RouterTransport(Transport):
                 return None
             data = b""  # a request is one frame; the dispatcher refuses the empty one
         address, fd = self._sender(frame)
+        if self._connections.is_cut_off(fd):
+            return None
         user_id = self._callers.user_id(address)
         if user_id is None:
             self._send_back(envelope, fd, NO_PERMISSION)
@@ -107,7 +109,7 @@ class RouterTransport(Transport):
         return Letter(data, user_id, address, fd, received_ns, self._socket, envelope)
 
     def _send(self, letter: Letter, reply: bytes) -> None:
-        if not letter.socket.closed:
+        if not letter.socket.closed and not self._connections.is_cut_off(letter.fd):
             self._send_back(letter.envelope, letter.fd, reply)
         self._message_log.record(letter, reply)
 

@@ -9,7 +9,7 @@ import zmq
 
 from pack_db.errors import PermissionDenied
 from pack_db_client.protocol.messages import encode_error, encode_reply
-from pack_db_daemon.accepted_connection import Peer, peer_of, shut_down
+from pack_db_daemon.accepted_connection import Peer
 from pack_db_daemon.callers import Callers
 from pack_db_daemon.connection_limit import ConnectionLimit, room_for_connections
 from pack_db_daemon.message_log import MessageLog
@@ -81,7 +81,9 @@ class Transport(ABC):
         self._path = path
         self._max_message_bytes = max_message_bytes
         self._most_connections = room_for_connections()
-        self._unread = UnreadReplies(max_message_bytes, self._cut_off)
+        self._unread = UnreadReplies(
+            max_message_bytes, lambda fd, reason: self._connections.cut_off(fd, reason)
+        )
         self._context = zmq.Context()
         self._former: ConnectionLimit | None = None  # of the socket before, which is being closed
         self._open()
@@ -162,7 +164,7 @@ class Transport(ABC):
             if not frame.more:
                 return True
             frame = self._socket.recv(copy=False)
-        self._cut_off(self._sender(frame)[1], "it sent a message of too many parts")
+        self._connections.cut_off(self._sender(frame)[1], "it sent a message of too many parts")
         give_up = time.monotonic() + _READ_OFF_S
         while time.monotonic() < give_up:
             for _ in range(_READ_OFF_AT_ONCE):
@@ -184,10 +186,6 @@ class Transport(ABC):
     def _wait_for_former(self) -> None:
         if self._former is not None:
             self._former.wait()
-
-    def _cut_off(self, fd: int, reason: str) -> None:
-        _log.warning("a connection of %s was closed: %s", peer_of(fd), reason)
-        shut_down(fd, self._path)
 
     def _sources(self) -> Sequence[Any]:
         """What to wait for: sockets and descriptors that become readable."""

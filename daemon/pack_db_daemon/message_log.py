@@ -38,7 +38,7 @@ class MessageLog:
     def _outcomes(self, data: bytes, reply: bytes) -> Counter[str]:
         codes = [result[0] or "ok" for result in decode_reply(reply)[1]]
         try:
-            names = [call[0] for call in decode_request(data).calls]
+            names = [call[0] if call else "" for call in decode_request(data).calls]
         except Refusal:
             names = []
         if len(codes) != len(names):  # the message was refused as a whole

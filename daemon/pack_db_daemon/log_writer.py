@@ -41,10 +41,10 @@ class LogWriter(logging.Handler):
             return f"{record.levelname} {record.name}: {record.msg!r}, whose values have no text"
 
     def finish(self) -> bool:
-        """Write what is there, for a second at most, and no more; False if it was not written."""
+        """Write what is there, for a second at most; whether a line more could be written."""
         self._lines.put(None)
         self._thread.join(_FINISH_S)
-        return not self._thread.is_alive()
+        return not self._thread.is_alive() and any(select.select([], [self._fd], [], _FINISH_S))
 
     def _write_all(self) -> None:
         said = 0  # of those that were dropped

@@ -13,7 +13,7 @@ from pack_db.errors import ConfigurationError
 # scheme://user:password@hosts/database?parameters. A password with an "@" or a "/" in it would be
 # taken for a part of the address, which is shown to people.
 _DATABASE_URL = re.compile(r"(postgresql|cockroachdb)://([^@/?#\s]*@)?[^@/?#\s]*/[^@/?#\s]+(\?.*)?")
-_WORKERS_ON_A_SERVER = 8  # each with a connection, of which a server has 100 by default
+_WORKERS = 8  # on a server each has a connection, of which it has 100 by default
 _MAX_SOCKET_PATH_BYTES = 107  # sun_path of unix(7) holds 108 with its closing NUL
 _MAX_GROUP = 2**32 - 2  # chown(2) takes the number above for "leave it"
 
@@ -175,7 +175,7 @@ class Config:
     def workers(self) -> int:
         if self.get(ConfigKeys.WORKERS, ""):
             return self._integer(ConfigKeys.WORKERS, 1, 64)
-        return 1 if self.database_url is None else _WORKERS_ON_A_SERVER
+        return _WORKERS
 
     @cached_property
     def log_level(self) -> str:

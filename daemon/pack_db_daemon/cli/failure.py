@@ -12,6 +12,7 @@ from pack_db.errors import (
     StorageError,
     Unavailable,
 )
+from pack_db_daemon.adopted_socket import SocketLost
 from pack_db_daemon.listening_socket import SocketInUse
 
 INTERRUPTED = 130  # what a shell reports for a program that SIGINT ended
@@ -56,6 +57,6 @@ def _exit_code(error: PackDbError) -> int:
             return 3
         case CallTimeout() | DeadlinePassed():
             return 4
-        case ConfigurationError() | StorageError() | SocketInUse():
+        case ConfigurationError() | StorageError() | SocketInUse() | SocketLost():
             return 5
     return 1

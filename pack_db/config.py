@@ -87,6 +87,11 @@ class Config:
         return value
 
     @property
+    def makes_database_directory(self) -> bool:
+        """Whether the database is at its default path; a directory that was named has to exist."""
+        return not self._values.get(ConfigKeys.DB_PATH)
+
+    @property
     def client_socket_path(self) -> Path:
         """Where a client looks: as the daemon, but a user without a daemon of their own
         reaches the system's."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 from playhouse.apsw_ext import APSWDatabase
 
-from pack_db.errors import StorageCorrupt, WrongDatabase
+from pack_db.errors import StorageCorrupt, StorageError, WrongDatabase
 from pack_db.impls import sqlite_file
 from pack_db.impls.migration_runner import MigrationRunner
 from pack_db.impls.mounted_file_system import NETWORKED, file_system_type
@@ -53,7 +53,7 @@ def check_database(path: Path) -> Iterator[Check]:
         WrongDatabase: the file is not there, or is not pack-db's.
         StorageError: the file cannot be read at all.
     """
-    require_database(path)
+    path = require_database(path)
     yield _outcome("file system", lambda: _file_system(path))
     yield _outcome("permissions", lambda: _permissions(path))
     with _reading(path, "mode=ro") as connection:
@@ -63,15 +63,23 @@ def check_database(path: Path) -> Iterator[Check]:
         yield _outcome("ledger", lambda: _ledger(connection))
 
 
-def require_database(path: Path) -> None:
+def require_database(path: Path) -> Path:
     """
+    Returns:
+        Where the file itself is, if `path` is a symbolic link.
+
     Raises:
         WrongDatabase: nothing is at `path`, or something that is not pack-db's.
         StorageError: the file cannot be read.
     """
-    if not path.exists():
-        raise WrongDatabase(f"there is no database at {path}; set DB_PATH to where it is")
-    sqlite_file.prepare(path)
+    real = sqlite_file.real_path(path)
+    try:
+        if not real.exists():
+            raise WrongDatabase(f"there is no database at {path}; set DB_PATH to where it is")
+    except OSError as exc:
+        raise StorageError(f"cannot use {path}: {exc.strerror}") from exc
+    sqlite_file.prepare(real)
+    return real
 
 
 def verify_copy(copy: Path, name: Path) -> None:

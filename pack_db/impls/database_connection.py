@@ -1,7 +1,9 @@
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import peewee
 
@@ -21,6 +23,8 @@ class DatabaseConnection(Database):
     file all that time, so no other process opens the database through pack-db. On PostgreSQL
     each thread has a connection of its own, made when it is needed and made anew when it broke.
 
+    In a forked child it refuses everything with a `StorageError`, and the parent keeps all it has.
+
     Args:
         migrations: as `ServiceFactory.migrations`.
 
@@ -36,6 +40,8 @@ class DatabaseConnection(Database):
         self._migrations = migrations
         self._engine = _engine(config)
         self._database = self._engine.database
+        self._opened_by = os.getpid()
+        _open.add(self)
 
     @property
     def location(self) -> str:
@@ -153,6 +159,10 @@ class DatabaseConnection(Database):
         """Disconnect. On SQLite, write the WAL back into the database and give up the lock."""
         self._engine.close()
 
+    def leave_to_parent(self) -> None:
+        """In a forked child: let go of everything, so that the parent may keep it."""
+        self._engine.leave_to_parent(self._opened_by)
+
     def _schema_version(self) -> str:
         try:
             self._engine.connect()
@@ -175,4 +185,20 @@ def _engine(config: Config) -> Engine:
         return PostgresEngine(config.database_url, config.synchronous)
     from pack_db.impls.sqlite_engine import SqliteEngine
 
-    return SqliteEngine(config.database_path, config.synchronous)
+    return SqliteEngine(
+        config.database_path,
+        config.synchronous,
+        makes_directory=config.makes_database_directory,
+    )
+
+
+_open: WeakSet[DatabaseConnection] = WeakSet()
+
+
+def _leave_all_to_parent() -> None:
+    for database in list(_open):
+        database.leave_to_parent()
+
+
+# Costs nothing where nobody forks, unlike asking for the process's id in each call.
+os.register_at_fork(after_in_child=_leave_all_to_parent)

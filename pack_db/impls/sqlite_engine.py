@@ -18,8 +18,9 @@ from pack_db.errors import (
 )
 from pack_db.impls import sqlite_file
 from pack_db.impls.compiled_query import Row
+from pack_db.impls.database_lock import DatabaseLock
 from pack_db.impls.engine import Engine
-from pack_db.impls.file_lock import FileLock
+from pack_db.impls.forked_child import keep_for_ever
 from pack_db.impls.open_files import OpenFiles
 from pack_db.impls.sqlite_errors import translated
 from pack_db.impls.storage_health import LOG_LIMIT_BYTES, StorageHealth
@@ -48,16 +49,17 @@ class SqliteEngine(Engine):
 
     driver_errors = (peewee.PeeweeException, apsw.Error)
 
-    def __init__(self, path: Path, synchronous: str) -> None:
+    def __init__(self, path: Path, synchronous: str, *, makes_directory: bool = False) -> None:
         self.location = str(path)
         self.turn = threading.RLock()
         self._path = path
         self._synchronous = synchronous
         self._health = StorageHealth()
         self._in_snapshot = False
-        sqlite_file.make_directory(path.parent)
+        sqlite_file.require_directory(path.parent, make=makes_directory)
+        real = sqlite_file.real_path(path)
         self.database = APSWDatabase(
-            str(path),
+            str(real),
             pragmas={
                 "journal_mode": "wal",
                 "wal_autocheckpoint": _CHECKPOINT_PAGES,
@@ -70,18 +72,15 @@ class SqliteEngine(Engine):
             autoconnect=False,  # else a call after `close` would open it without the lock
             thread_safe=False,  # else Peewee opens a connection for each thread
         )
-        self._file_lock = FileLock(path.with_name(path.name + ".lock"))
-        if not self._file_lock.acquire():
-            raise DatabaseInUse(
-                f"{path} is in use by {self._file_lock.holder()}; "
-                "stop that process, or call it through its socket"
-            )
+        self._lock = DatabaseLock(real)
         self._opened = ExitStack()
-        self._opened.callback(self._file_lock.release)
+        self._opened.callback(self._lock.release)
         self._opened.callback(self.database.close)
         try:
-            sqlite_file.prepare(path)
-            self._open()
+            self._acquire_lock()
+            sqlite_file.prepare(real)
+            self._acquire_lock()
+            self._open(real)
         except BaseException:
             self.close()
             raise
@@ -146,7 +145,20 @@ class SqliteEngine(Engine):
     def close(self) -> None:
         self._opened.close()
 
-    def _open(self) -> None:
+    def leave_to_parent(self, opened_by: int) -> None:
+        super().leave_to_parent(opened_by)
+        keep_for_ever(self._apsw)
+        self._in_snapshot = False
+        self._lock.leave_to_parent()
+
+    def _acquire_lock(self) -> None:
+        if not self._lock.acquire():
+            raise DatabaseInUse(
+                f"{self._path} is in use by {self._lock.holder()}; "
+                "stop that process, or call it through its socket"
+            )
+
+    def _open(self, real: Path) -> None:
         found = "ok"
         try:
             self.database.connect()
@@ -165,7 +177,7 @@ class SqliteEngine(Engine):
             raise StorageReadOnly(
                 f"this user may only read {self._path}; change its owner or its mode"
             )
-        self._files = OpenFiles(self._path)
+        self._files = OpenFiles(real)
         self._opened.callback(self._files.close)
 
     def _check_files(self, check: Callable[[], None]) -> None:

@@ -83,11 +83,17 @@ def closed_database(path: Path) -> Path:
     return path
 
 
-def test_a_database_is_made_where_there_is_none_with_its_directories(tmp_path: Path) -> None:
-    path = tmp_path / "a" / "b" / "pack.db"
-    open_and_close(path)
-    assert path.is_file()
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+def test_the_default_directory_is_made(tmp_path: Path) -> None:
+    config = Config({"HOME": str(tmp_path)})
+    DatabaseConnection(config).close()
+    assert config.database_path.is_file()
+    assert stat.S_IMODE(config.database_path.parent.stat().st_mode) == 0o700
+
+
+def test_row_84_a_directory_that_was_named_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=f"no directory {tmp_path / 'typo'};"):
+        open_and_close(tmp_path / "typo" / "b" / "pack.db")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_the_owner_may_read_the_database_whatever_the_umask(path: Path) -> None:

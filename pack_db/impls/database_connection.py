@@ -15,6 +15,8 @@ from pack_db.impls.migration_runner import MIGRATIONS, MigrationFailed, Migratio
 from pack_db.interfaces.database import Database
 from pack_db.interfaces.entities.database_status import DatabaseStatus
 
+_QUERIES = ("SELECT", "PRAGMA")  # the latter is SQLite's, and some change nothing in a transaction
+
 
 class DatabaseConnection(Database):
     """The one way to the database for all repositories, open from construction to `close`.
@@ -65,7 +67,9 @@ class DatabaseConnection(Database):
             try:
                 self._engine.connect()
                 with self._engine.migrating():
-                    return MigrationRunner(self._database, self._migrations).run()
+                    applied = MigrationRunner(self._database, self._migrations).run()
+                self._engine.committed()
+                return applied
             except MigrationFailed as failed:
                 if isinstance(error := self._engine.failed(failed.cause), StorageError):
                     raise error from failed
@@ -89,22 +93,22 @@ class DatabaseConnection(Database):
                 raise self._engine.failed(exc) from exc
 
     def compile(self, query: peewee.Node) -> CompiledQuery:
-        """Let Peewee write `query` in this database's SQL."""
+        """Let Peewee write `query` in this database's SQL; it runs as `execute` runs it."""
         sql, values = self._database.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
-        return CompiledQuery(self.execute, sql, values)
+        is_write = isinstance(query, (peewee.Insert, peewee.Update, peewee.Delete))
+        return CompiledQuery(self._write if is_write else self._run, sql, values)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """Run one statement; returns its rows.
+
+        Outside of a transaction a write gets one of its own, with all that belongs to one.
 
         Raises:
             ConstraintViolated: a row would break a constraint of its table.
             StorageError: the database failed.
         """
-        with self._engine.turn:
-            try:
-                return self._engine.execute(sql, values)
-            except self._engine.driver_errors as exc:
-                raise self._engine.failed(exc) from exc
+        is_query = sql.lstrip()[:6].upper() in _QUERIES
+        return (self._run if is_query else self._write)(sql, values)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -126,6 +130,9 @@ class DatabaseConnection(Database):
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         with self._engine.turn:
+            if self._database.in_transaction():
+                yield
+                return
             try:
                 with self._engine.snapshot():
                     yield
@@ -136,16 +143,20 @@ class DatabaseConnection(Database):
     def savepoint(self) -> Iterator[None]:
         # Peewee's own gives each savepoint a random name, which has to be parsed anew.
         with self._engine.turn:
-            self.execute("SAVEPOINT pack_db")
+            if not self._database.in_transaction():
+                with self.transaction():
+                    yield
+                return
+            self._run("SAVEPOINT pack_db")
             try:
                 yield
             except BaseException:
                 # After a full disk or a lost connection the whole transaction is undone already.
                 if self._engine.is_in_transaction():
-                    self.execute("ROLLBACK TO SAVEPOINT pack_db")
-                    self.execute("RELEASE SAVEPOINT pack_db")
+                    self._run("ROLLBACK TO SAVEPOINT pack_db")
+                    self._run("RELEASE SAVEPOINT pack_db")
                 raise
-            self.execute("RELEASE SAVEPOINT pack_db")
+            self._run("RELEASE SAVEPOINT pack_db")
 
     def check(self) -> str:
         with self._engine.turn:
@@ -158,6 +169,20 @@ class DatabaseConnection(Database):
     def close(self) -> None:
         """Disconnect. On SQLite, write the WAL back into the database and give up the lock."""
         self._engine.close()
+
+    def _run(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        with self._engine.turn:
+            try:
+                return self._engine.execute(sql, values)
+            except self._engine.driver_errors as exc:
+                raise self._engine.failed(exc) from exc
+
+    def _write(self, sql: str, values: Sequence[Any]) -> list[Row]:
+        with self._engine.turn:
+            if self._database.in_transaction():
+                return self._run(sql, values)
+            with self.transaction():
+                return self._run(sql, values)
 
     def leave_to_parent(self) -> None:
         """In a forked child: let go of everything, so that the parent may keep it."""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import apsw
 
-from pack_db.errors import StorageError, WrongDatabase
+from pack_db.errors import StorageCorrupt, StorageError, WrongDatabase
+from pack_db.impls import log_marker
 
 APPLICATION_ID = int.from_bytes(b"pack")
 """What `PRAGMA application_id` says in a database of ours."""
@@ -62,6 +63,7 @@ def prepare(path: Path) -> None:
     Raises:
         WrongDatabase: the file is something else, or beside it is what belongs to another file;
             nothing is touched.
+        StorageCorrupt: a part of it is missing.
         StorageError: the file cannot be read or made.
     """
     try:
@@ -75,9 +77,10 @@ def prepare(path: Path) -> None:
                 f"{path} is empty, not a pack-db database; "
                 "remove it to start anew, or restore a backup"
             )
+        _check(path)
+        log_marker.refuse_foreign_log(path)
     except OSError as exc:
         raise StorageError(f"cannot use {exc.filename}: {exc.strerror}") from exc
-    _check(path)
 
 
 def _refuse_leftovers(path: Path) -> None:
@@ -111,6 +114,7 @@ def _create(path: Path) -> None:
     connection = apsw.Connection(str(unfinished))
     try:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        log_marker.mark(connection)
         connection.execute("PRAGMA journal_mode = WAL")
     except apsw.Error as exc:
         raise StorageError(f"cannot create {path}: {exc}") from exc
@@ -141,3 +145,16 @@ def _check(path: Path) -> None:
             f"{path} is another program's SQLite database "
             f"(application_id {application_id:#x}); point DB_PATH elsewhere"
         )
+    size, whole = path.stat().st_size, _bytes_of_all_pages(header)
+    # With a log it may be on its way back into the database.
+    if size < whole and not _has_content(path.with_name(path.name + "-wal")):
+        raise StorageCorrupt(
+            f"{path} is damaged: it is cut off after {size} of {whole} bytes; restore a backup"
+        )
+
+
+def _bytes_of_all_pages(header: bytes) -> int:
+    """0 where the header does not tell (sqlite.org/fileformat2.html, 1.3.7)."""
+    page_bytes = int.from_bytes(header[16:18])
+    is_told = header[24:28] == header[92:96]
+    return is_told * (65536 if page_bytes == 1 else page_bytes) * int.from_bytes(header[28:32])

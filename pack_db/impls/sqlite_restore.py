@@ -12,10 +12,17 @@ from typing import BinaryIO
 
 import apsw
 
-from pack_db.errors import DatabaseInUse, StorageBusy, StorageCorrupt, StorageError
+from pack_db.errors import (
+    DatabaseInUse,
+    StorageBusy,
+    StorageCorrupt,
+    StorageError,
+    WrongDatabase,
+)
 from pack_db.impls import sqlite_file
 from pack_db.impls.database_check import verify_copy
 from pack_db.impls.database_lock import DatabaseLock
+from pack_db.impls.log_marker import refuse_foreign_log
 from pack_db.impls.sqlite_backup import Progress, cannot_write, sync
 
 _CHUNK_BYTES = 2**20
@@ -115,7 +122,7 @@ def _replace(database: Path, copy: Path) -> Path | None:
     with _interrupts_held():
         os.link(database, kept)
         if wal.exists():
-            # Only of a database too damaged for its log to be written back.
+            # Only of a database too damaged for its log to be written back, or of another one.
             wal.rename(_beside(kept, "-wal"))
         shm.unlink(missing_ok=True)
         copy.rename(database)
@@ -126,9 +133,10 @@ def _replace(database: Path, copy: Path) -> Path | None:
 def _write_back_wal(database: Path) -> None:
     """Make the database one file, so that it can be replaced in one step."""
     try:
+        refuse_foreign_log(database)
         with closing(apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)) as old:
             [(busy, _, _)] = old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except (apsw.CorruptError, apsw.NotADBError):
+    except (WrongDatabase, apsw.CorruptError, apsw.NotADBError):
         return  # damaged, which may be why it is replaced
     except apsw.BusyError:
         busy = True

@@ -17,6 +17,7 @@ TABLES_OF_MIGRATION = {
 
 def migrations_and_tables(database: DatabaseConnection) -> tuple[set[str], set[str]]:
     tables = {n for (n,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    tables -= {"log_marker"}
     if "schema_migrations" not in tables:
         return set(), tables
     applied = {name for (name,) in database.execute("SELECT name FROM schema_migrations")}

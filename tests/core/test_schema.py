@@ -30,7 +30,7 @@ def tables(database: DatabaseConnection) -> set[str]:
         name
         for (name,) in database.execute(
             "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' "
-            "AND name NOT LIKE 'sqlite%' AND name <> 'schema_migrations'"
+            "AND name NOT LIKE 'sqlite%' AND name NOT IN ('schema_migrations', 'log_marker')"
         )
     }
 

@@ -28,6 +28,13 @@ _WRONG_LEDGERS = """
         OR e.token_remaining IS NOT a.token_remaining
         OR e.topup_remaining IS NOT a.topup_remaining
 """
+DELETED = "deleted_accounts"  # an older schema has a foreign key instead
+LOST_ENTRIES = f"""
+    SELECT COUNT(*) FROM ledger_entries
+    WHERE account_id NOT IN (SELECT id FROM accounts)
+        AND account_id NOT IN (SELECT id FROM {DELETED})
+"""  # noqa: S608
+"""Entries of an account that was deleted go in steps."""
 _SCHEMA = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"
 
 
@@ -178,6 +185,10 @@ def _foreign_keys(connection: apsw.Connection) -> str:
             'SELECT "table", parent, COUNT(*) FROM pragma_foreign_key_check GROUP BY 1, 2'
         )
     ]
+    if all(connection.table_exists("main", name) for name in ("ledger_entries", DELETED)):
+        [(lost,)] = connection.execute(LOST_ENTRIES)
+        if lost:
+            faults.append(f"{lost} rows of ledger_entries have no row in accounts")
     if faults:
         raise Faults(*faults)
     return "every row has the row it belongs to"

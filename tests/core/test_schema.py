@@ -99,7 +99,6 @@ def test_the_database_itself_refuses_a_bad_account(filled: DatabaseConnection, c
         "number = NULL",
         "amount = NULL",
         "amount = 0.5",
-        "account_id = 'nobody'",
     ],
 )
 def test_the_database_itself_refuses_a_bad_ledger_entry(

@@ -1,7 +1,7 @@
 """Row 87: an account with a long ledger is deleted at once, and its entries go in steps."""
 
-from collections.abc import Iterator
-from contextlib import closing
+import itertools
+from contextlib import closing, suppress
 from pathlib import Path
 
 import apsw
@@ -25,11 +25,12 @@ SELECT_ENTRIES = "SELECT COUNT(*) FROM ledger_entries"
 @pytest.fixture(params=["sqlite", "postgresql"])
 def any_factory(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[ServiceFactory]:
+) -> ServiceFactory:
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("shared_postgres")
         monkeypatch.setenv("DB_URL", server.new_database())
-    yield request.getfixturevalue("factory")
+    factory: ServiceFactory = request.getfixturevalue("factory")
+    return factory
 
 
 def with_long_ledger(factory: ServiceFactory, email: str = "a@example.com") -> Account:
@@ -80,7 +81,7 @@ def test_row_87_it_is_gone_at_once_and_its_entries_go_in_steps(any_factory: Serv
     assert faults(any_factory) == []
     while any_factory.tidy_up():
         left.append(entries(any_factory))
-    assert all(before - after <= 500 for before, after in zip(left, left[1:], strict=False))
+    assert all(before - after <= 500 for before, after in itertools.pairwise(left))
     assert entries(any_factory) == 2
     assert faults(any_factory) == []
     assert any_factory.get_database_connection().execute("SELECT id FROM deleted_accounts") == []
@@ -96,7 +97,7 @@ def test_row_87_a_short_ledger_is_gone_at_once(any_factory: ServiceFactory) -> N
 
 def test_row_87_a_deletion_that_is_undone_has_removed_nothing(any_factory: ServiceFactory) -> None:
     account = with_long_ledger(any_factory)
-    with pytest.raises(KeyError), any_factory.get_database_connection().transaction():
+    with suppress(KeyError), any_factory.get_database_connection().transaction():
         any_factory.get_account_repo().delete_account(account.id)
         raise KeyError
     assert not any_factory.tidy_up()

@@ -27,6 +27,7 @@
     │   ├── SequenceTooOld          a newer write of this client was already done
     │   └── ForeignClientId         this client id belongs to another user
     ├── ReplyTooLarge               the call was undone; ask for less
+    ├── ReplyNotKept                a copy of a message that was done, and its reply is gone
     ├── DeadlinePassed              the message came too late and was not started
     ├── NotStarted                  the daemon had done enough for one message; send it again
     ├── InternalError               .id, at which the daemon's log tells of the defect
@@ -154,6 +155,10 @@ class ForeignClientId(BadRequest):
 
 class ReplyTooLarge(PackDbError):
     code = "reply_too_large"
+
+
+class ReplyNotKept(PackDbError):
+    code = "reply_not_kept"
 
 
 class DeadlinePassed(PackDbError):

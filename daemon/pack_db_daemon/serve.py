@@ -92,10 +92,15 @@ def _serve(
         calls,
         config.max_message_bytes,
     )
-    forget_expired = exactly_once.forget_expired
+
+    def forget_some() -> bool:
+        more = factory.tidy_up()
+        return exactly_once.forget_expired() or more
+
+    forget_expired: Callable[[], bool] = forget_some
     if config.database_url is not None:
         # What is behind a network must never keep the loop waiting.
-        forget_expired = InBackground(exactly_once.forget_expired)
+        forget_expired = InBackground(forget_some)
     with closing(adopted or ListeningSocket(config)) as listening:
         status = StatusLine(
             f"pack-db {pack_db.__version__} serves {database.location} at {listening.path}",

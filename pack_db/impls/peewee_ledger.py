@@ -1,7 +1,14 @@
+import time
+
+from peewee import fn
+
 from pack_db.impls.compiled_query import parameter
 from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.models import DeletedAccountModel as Deleted
 from pack_db.impls.models import LedgerEntryModel as Entry
 from pack_db.interfaces.entities.token import LedgerEntry
+
+_REMOVED_AT_ONCE = 500  # entries; that takes about a millisecond
 
 
 class PeeweeLedger:
@@ -27,6 +34,30 @@ class PeeweeLedger:
             .order_by(Entry.number)
             .limit(parameter("limit"))
         )
+
+        of_account = Entry.account_id == parameter("account_id")
+        first = (
+            Entry.select(Entry.number)
+            .where(of_account)
+            .order_by(Entry.number)
+            .limit(_REMOVED_AT_ONCE)
+        )
+        self._remove_first = database.compile(
+            Entry.delete().where(of_account, Entry.number.in_(first)).returning(Entry.number)
+        )
+        self._note_deleted = database.compile(
+            Deleted.insert(
+                {Deleted.id: parameter("account_id"), Deleted.deleted_at: parameter("now")}
+            )
+        )
+        self._select_deleted = database.compile(Deleted.select(Deleted.id).limit(1))
+        self._forget_deleted = database.compile(
+            # Another host may be removing entries, too.
+            Deleted.delete().where(
+                Deleted.id == parameter("account_id"), ~fn.EXISTS(Entry.select().where(of_account))
+            )
+        )
+        self._database = database
 
     def append(
         self,
@@ -61,3 +92,17 @@ class PeeweeLedger:
             )
             for row in self._select_page(account_id=account_id, after=after, limit=limit)
         ]
+
+    def remove(self, account_id: str) -> None:
+        """Remove the entries of an account that is deleted, those beyond the first few later."""
+        if len(self._remove_first(account_id=account_id)) == _REMOVED_AT_ONCE:
+            self._note_deleted(account_id=account_id, now=int(time.time()))
+
+    def remove_some(self) -> bool:
+        """Remove some entries that deleted accounts have left; True if there may be others."""
+        for (account_id,) in self._select_deleted():
+            with self._database.transaction():
+                if len(self._remove_first(account_id=account_id)) < _REMOVED_AT_ONCE:
+                    self._forget_deleted(account_id=account_id)
+            return True
+        return False

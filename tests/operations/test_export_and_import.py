@@ -79,29 +79,6 @@ def parsed(rows: str) -> list[Any]:
     return [json.loads(line) for line in rows.splitlines()]
 
 
-def test_the_whole_ledger_is_read_in_one_pass(command: PackDbCommand, filled: PackDb) -> None:
-    exported(command, "ledger")
-    command.text("tokens", "usage")
-    calls = {method.method: method.calls for method in filled.status().methods}
-    # A page of 500 for each of the two; the ledger has fewer.
-    assert calls["tokens.list_ledger"] == calls["accounts.list_accounts"] == 2
-    assert "tokens.list_entries" not in calls
-
-
-@pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize(
-    "settings", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}]
-)
-def test_an_export_is_utf_8_whatever_the_terminal_is(
-    command: PackDbCommand, filled: PackDb, form: str, settings: dict[str, str]
-) -> None:
-    for what in ("accounts", "ledger"):
-        done = command.run("export", what, "--format", form, **settings)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == exported(command, what, form)
-        assert "ü19@example.com" in done.stdout
-
-
 def test_an_export_has_all_there_is(command: PackDbCommand, filled: PackDb) -> None:
     accounts = filled.accounts.list_accounts()
     assert parsed(exported(command, "accounts")) == [

@@ -5,7 +5,10 @@ import sys
 import click
 
 from pack_db.config import Config
+from pack_db.misspelt_settings import misspelt_settings
 from pack_db_daemon.cli.failure import failures_shown
+
+_log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -29,9 +32,19 @@ def serve() -> None:
         factory = factory_class(Config().check()).get_instance()
         try:
             _log_to_stderr(factory.get_config().log_level)
+            _warn_of_misspelt_settings(factory.get_config())
             serve_until_stopped(factory)
         finally:
             ServiceFactory.reset()
+
+
+def _warn_of_misspelt_settings(config: Config) -> None:
+    misspelt = misspelt_settings(config.environment)
+    if misspelt:
+        _log.warning(
+            "what is no setting is ignored: %s",
+            ", ".join(f"{key} (did you mean {setting}?)" for key, setting in misspelt.items()),
+        )
 
 
 def _log_to_stderr(level: str) -> None:

@@ -1,8 +1,8 @@
 import time
 
-from peewee import fn
+from peewee import Tuple, fn
 
-from pack_db.impls.compiled_query import parameter
+from pack_db.impls.compiled_query import Row, parameter
 from pack_db.impls.database_connection import DatabaseConnection
 from pack_db.impls.models import DeletedAccountModel as Deleted
 from pack_db.impls.models import LedgerEntryModel as Entry
@@ -32,6 +32,16 @@ class PeeweeLedger:
                 Entry.number > parameter("after"),
             )
             .order_by(Entry.number)
+            .limit(parameter("limit"))
+        )
+        place = Tuple(Entry.account_id, Entry.number)
+        self._select_page_of_all = database.compile(
+            Entry.select(*columns)
+            .where(
+                place > Tuple(parameter("account_id"), parameter("after")),
+                Entry.account_id.not_in(Deleted.select(Deleted.id)),
+            )
+            .order_by(Entry.account_id, Entry.number)
             .limit(parameter("limit"))
         )
 
@@ -80,18 +90,11 @@ class PeeweeLedger:
         )
 
     def page(self, account_id: str, after: int, limit: int) -> list[LedgerEntry]:
-        return [
-            LedgerEntry(
-                account_id=row[0],
-                number=row[1],
-                kind=row[2],
-                amount=row[3],
-                token_remaining=row[4],
-                topup_remaining=row[5],
-                created_at=row[6],
-            )
-            for row in self._select_page(account_id=account_id, after=after, limit=limit)
-        ]
+        return _entries(self._select_page(account_id=account_id, after=after, limit=limit))
+
+    def page_of_all(self, account_id: str, after: int, limit: int) -> list[LedgerEntry]:
+        """What comes behind this entry of this account, also in the accounts behind it."""
+        return _entries(self._select_page_of_all(account_id=account_id, after=after, limit=limit))
 
     def remove(self, account_id: str) -> None:
         """Remove the entries of an account that is deleted, those beyond the first few later."""
@@ -106,3 +109,18 @@ class PeeweeLedger:
                     self._forget_deleted(account_id=account_id)
             return True
         return False
+
+
+def _entries(rows: list[Row]) -> list[LedgerEntry]:
+    return [
+        LedgerEntry(
+            account_id=row[0],
+            number=row[1],
+            kind=row[2],
+            amount=row[3],
+            token_remaining=row[4],
+            topup_remaining=row[5],
+            created_at=row[6],
+        )
+        for row in rows
+    ]

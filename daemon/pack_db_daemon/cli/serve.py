@@ -5,10 +5,13 @@ import sys
 import click
 
 from pack_db.config import Config
+from pack_db.misspelt_settings import misspelt_settings
 from pack_db_daemon.cli.failure import failures_shown
 from pack_db_daemon.log_writer import LogWriter
 
 _STDERR = 2
+
+_log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -33,6 +36,7 @@ def serve() -> None:
         factory = factory_class(Config().check()).get_instance()
         log = _log_to_stderr(factory.get_config().log_level)
         try:
+            _warn_of_misspelt_settings(factory.get_config())
             serve_until_stopped(factory)
         finally:
             ServiceFactory.reset()
@@ -47,6 +51,15 @@ def _open_standard_streams() -> None:
     while (fd := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         os.set_inheritable(fd, True)
     os.close(fd)
+
+
+def _warn_of_misspelt_settings(config: Config) -> None:
+    misspelt = misspelt_settings(config.environment)
+    if misspelt:
+        _log.warning(
+            "what is no setting is ignored: %s",
+            ", ".join(f"{key} (did you mean {setting}?)" for key, setting in misspelt.items()),
+        )
 
 
 def _log_to_stderr(level: str) -> LogWriter:

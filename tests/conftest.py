@@ -1,4 +1,5 @@
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,10 @@ from pack_db_client import PackDb
 from tests.support.daemon_process import DaemonProcess
 from tests.support.postgres_server import PostgresServer, running_postgres
 from tests.support.scheduling import FilesTogether, is_long
+
+
+# What a shell starts in the background ignores Ctrl-C, and so would all programs under test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

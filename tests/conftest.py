@@ -15,7 +15,6 @@ from tests.support.daemon_process import DaemonProcess
 from tests.support.postgres_server import PostgresServer, running_postgres
 from tests.support.scheduling import FilesTogether, is_long
 
-
 # What a shell starts in the background ignores Ctrl-C, and so would all programs under test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -23,7 +23,7 @@ test: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n 4  # on two cores: a test mostly waits
 
 docs: $(VENV)/installed-for-tests
 	$(BIN)/mkdocs build --strict

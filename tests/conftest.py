@@ -1,15 +1,31 @@
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import Scheduling
 
 from pack_db.config import Config
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db_client import PackDb
 from tests.support.daemon_process import DaemonProcess
 from tests.support.postgres_server import PostgresServer, running_postgres
+from tests.support.scheduling import FilesTogether, is_long
+
+# What a shell starts in the background ignores Ctrl-C, and so would all programs under test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not is_long(item.nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    config.option.loadscopereorder = False
+    return FilesTogether(config, log)
 
 
 @pytest.fixture

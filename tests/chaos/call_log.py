@@ -28,7 +28,9 @@ class LoggedCall:
     answered_id: str = ""  # of the account in the reply
     answered_key: str = ""
     balance: tuple[int, int] | None = None  # in the reply: allowance, top-up
-    overrun_s: float = 0.0  # how long after its timeout the call ended
+    is_interrupted: bool = False  # its caller left it; it may still be done until its deadline
+    overrun_s: float = 0.0  # how long after its timeout the call ended, without `paused_s`
+    paused_s: float = 0.0  # of the time after its timeout: the client's process could not run
     seen_later: bool | None = None  # of an unknown one: was it there after its deadline?
 
 

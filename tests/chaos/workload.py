@@ -14,16 +14,23 @@ from pack_db.errors import (
 )
 from pack_db_client import Account, CreateAccountInput, LedgerEntry, TokenBalance
 from tests.chaos.call_log import CallLog, LoggedCall, Outcome
+from tests.chaos.pauses import Pauses
 
-PLENTY = 10**12  # tokens of each account; no task takes that many
-MAX_TASKS = 10**5
-TOO_MANY = 10**14
+PLENTY = 10**14  # tokens of each account; no task takes that many
+MAX_TASKS = 10**6
+TOO_MANY = 10**15
 """Tokens; at least so many are asked for by calls that must be refused."""
+ENOUGH_S = 30.0
+"""Of a timeout: no daemon is away for so long."""
 
-_TIMEOUTS_S = (10.0, 10.0, 10.0, 2.0, 0.4)
+_TIMEOUTS_S = (ENOUGH_S, ENOUGH_S, ENOUGH_S, 2.0, 0.4)
 _PAUSE_S = 0.008  # mean between two calls of a task
 _PAGE = 500
-_LOOK_S = 10.0
+_SHORT_WAIT_S = 0.5  # for the deadline of an interrupted call, before its task looks what it did
+
+
+class Interrupted(Exception):
+    """The caller left the call before it ended, and does not know what became of it."""
 
 
 @dataclass(slots=True)
@@ -50,18 +57,28 @@ class Task:
     Args:
         name: used by no other task.
         number: likewise, below `MAX_TASKS`.
+        stopped: whether `run` is to end; it may be run again later.
     """
 
-    def __init__(self, name: str, number: int, log: CallLog, stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        name: str,
+        number: int,
+        log: CallLog,
+        pauses: Pauses,
+        stopped: Callable[[], bool],
+    ) -> None:
         self._name = name
         self._number = number
         self._log = log
+        self._pauses = pauses
         self._stopped = stopped
         self._random = random.Random(name)
         self._calls = 0
         self._account_id = ""
         self._api_key = ""
         self._entries_seen = 0
+        self._deadline = 0.0  # of the last call; time.monotonic()
 
     def run(self) -> Actions:
         while not self._stopped():
@@ -118,6 +135,9 @@ class Task:
         self._api_key = ""  # if the outcome is unknown, so is the key
         call = self._new_call("rotate_api_key")
         yield from self._attempt(call, "accounts", self._account_id)
+        if call.is_interrupted:
+            self._account_id = ""  # its key may change as long as the deadline has not passed
+            return
         self._api_key = call.answered_key
         yield from self._authenticate()
 
@@ -145,23 +165,33 @@ class Task:
         except PackDbError as error:
             call.outcome = _outcome(error)
             call.error = error.code
+        except Interrupted:
+            call.is_interrupted = True
         else:
             call.outcome = Outcome.ACKNOWLEDGED
             _note_answer(call, result)
-        call.overrun_s = max(0.0, time.monotonic() - action.started_at - call.timeout_s)
+        ended = time.monotonic()
+        self._deadline = action.started_at + call.timeout_s
+        call.paused_s = self._pauses.seconds_between(self._deadline, ended)
+        call.overrun_s = max(0.0, ended - self._deadline - call.paused_s)
         self._log.write(call)
         return result
 
     def _look_for_entry(self, call: LoggedCall) -> Actions:
         # Its deadline has passed, and no commit begins after that: what is not there now must
         # never come.
+        if (wait_s := self._time_to_deadline_s()) > _SHORT_WAIT_S:
+            return
         found = False
         while True:
             page = (self._account_id, self._entries_seen, _PAGE)
             try:
-                entries: list[LedgerEntry] = yield Action("tokens", "list_entries", page, _LOOK_S)
-            except PackDbError:
+                entries: list[LedgerEntry] = yield Action(
+                    "tokens", "list_entries", page, ENOUGH_S, wait_s
+                )
+            except (PackDbError, Interrupted):
                 return
+            wait_s = 0.0
             found |= any(abs(entry.amount) == call.amount for entry in entries)
             if not entries:
                 break
@@ -170,14 +200,20 @@ class Task:
         self._log.write(call)
 
     def _look_for_account(self, call: LoggedCall) -> Actions:
+        if (wait_s := self._time_to_deadline_s()) > _SHORT_WAIT_S:
+            return
+        look = Action("accounts", "get_account_by_email", (call.email,), ENOUGH_S, wait_s)
         try:
-            yield Action("accounts", "get_account_by_email", (call.email,), _LOOK_S)
+            yield look
             call.seen_later = True
         except AccountNotFound:
             call.seen_later = False
-        except PackDbError:
+        except (PackDbError, Interrupted):
             return
         self._log.write(call)
+
+    def _time_to_deadline_s(self) -> float:
+        return max(0.0, self._deadline - time.monotonic())
 
 
 def _outcome(error: PackDbError) -> Outcome:

@@ -10,7 +10,7 @@ import pytest
 
 T = TypeVar("T")
 
-_PATIENCE_S = 20.0
+_PATIENCE_S = 30.0
 _NOBODY = 65534
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

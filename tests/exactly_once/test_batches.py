@@ -64,7 +64,7 @@ def crashing_daemon(short_path: Path, trigger: Path) -> Iterator[DaemonProcess]:
 def test_a_batch_is_one_commit(crashing_daemon: DaemonProcess, trigger: Path) -> None:
     with crashing_daemon.client() as db:
         account = db.accounts.create_account(CreateAccountInput(email="a@example.com"))
-        impatient = db.with_timeout(0.3)
+        impatient = db.with_timeout(2)
         trigger.touch()
 
         with pytest.raises(OutcomeUnknown):

@@ -266,7 +266,7 @@ def test_a_running_daemon_forgets_by_itself(
     daemon: DaemonProcess, db: PackDb, account: Account
 ) -> None:
     for _ in range(3):
-        with daemon.client(timeout_s=0.5) as short_lived:
+        with daemon.client(timeout_s=3) as short_lived:
             short_lived.tokens.consume_tokens(account.id, 1)
     connection = apsw.Connection(str(daemon.database_path), flags=apsw.SQLITE_OPEN_READONLY)
     try:

@@ -79,7 +79,7 @@ def test_a_write_of_which_nothing_is_heard_has_an_unknown_outcome(
 ) -> None:
     with (
         proxy(short_path / "p", daemon.socket_path, Mischief(lost_replies=9)),
-        PackDb(short_path / "p", timeout_s=0.3) as client,
+        PackDb(short_path / "p", timeout_s=2) as client,
         pytest.raises(OutcomeUnknown, match="look before you repeat it"),
     ):
         client.tokens.consume_tokens(account.id, 1)

@@ -27,7 +27,7 @@ from tests.exactly_once.ledger import consumed
 from tests.exactly_once.timing import ends_within
 from tests.support.daemon_process import DaemonProcess
 
-TIMEOUT_S = 0.3
+TIMEOUT_S = 1.0  # a loaded machine may need a while to send
 NOBODYS_ID = "018f6f5e-0000-7000-8000-000000000000"
 
 
@@ -110,7 +110,7 @@ def test_signals_during_a_call_do_not_prolong_it(
     stopped: DaemonProcess, impatient: PackDb, account: Account
 ) -> None:
     """As a profiler sends them."""
-    give_up = time.monotonic() + 5
+    give_up = time.monotonic() + 30
 
     def go_on(number: int, frame: FrameType | None) -> None:
         assert time.monotonic() < give_up
@@ -156,7 +156,7 @@ def test_a_daemon_that_comes_back_does_not_do_what_was_given_up(
         daemon.send_signal(signal.SIGSTOP)
         for client in clients:
             with pytest.raises(OutcomeUnknown):
-                client.with_timeout(0.1).tokens.consume_tokens(account.id, 1)
+                client.with_timeout(TIMEOUT_S / 2).tokens.consume_tokens(account.id, 1)
         daemon.send_signal(signal.SIGCONT)
         for client in clients:
             client.ping()  # on the same connection, so what came before has been read

@@ -58,7 +58,9 @@ class TerminalView:
 
     def end(self) -> tuple[int, bool]:
         """Its exit status, and whether the terminal is as it was before."""
+        give_up = time.monotonic() + PATIENCE_S
         while _LEAVE.encode() not in self._shown:
+            assert time.monotonic() < give_up, "it does not end"
             self._read()
         status = self.process.wait(PATIENCE_S)
         return status, termios.tcgetattr(self._keyboard) == self._settings

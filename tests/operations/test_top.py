@@ -58,13 +58,15 @@ def test_once_as_json_tells_all(daemon: DaemonProcess, command: PackDbCommand) -
     assert 0.5 <= seen["measured_s"] < 20
     assert seen["methods"][0]["method"] == BUSY
     methods = {row["method"]: row for row in seen["methods"]}
-    assert methods[BUSY]["calls_per_second"] > 10
-    assert 0.4 < methods[BUSY]["failed_per_second"] / methods[BUSY]["calls_per_second"] < 0.6
+    calls = methods[BUSY]["calls_per_second"] * seen["measured_s"]
+    failed = methods[BUSY]["failed_per_second"] * seen["measured_s"]
+    assert calls > 0
+    assert abs(failed - calls / 2) < 2
     assert 0 < methods[BUSY]["p50_us"] <= methods[BUSY]["p99_us"]
     assert methods[QUIET]["calls_per_second"] == 0
     total = sum(row["calls_per_second"] for row in methods.values())
     assert abs(seen["calls_per_second"] - total) < 1
-    assert abs(seen["messages_per_second"] - total) < 0.1 * total
+    assert abs(seen["messages_per_second"] - total) * seen["measured_s"] < 3
     assert 0 <= seen["waited"] <= 1
     assert seen["database"]["size_bytes"] == daemon.database_path.stat().st_size
     assert seen["database"]["log_bytes"] > 0

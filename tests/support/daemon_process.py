@@ -8,7 +8,7 @@ from pathlib import Path
 from pack_db_client import PackDb
 from pack_db_client.unavailable import why_unavailable
 
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
 
 
 class DaemonProcess:

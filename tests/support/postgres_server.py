@@ -318,8 +318,10 @@ def _user() -> int | None:
 def _free_port() -> int:
     # Below those that the kernel gives to clients: while the server is down, one that tries to
     # connect again and again could get the very port, and would be connected with itself.
+    # Each worker of pytest-xdist has its own, as one is only taken once the server runs.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = 20_000 + 3_000 * worker + random.randrange(3_000)
         with socket.socket() as candidate:
             try:
                 candidate.bind((_LOCALHOST, port))

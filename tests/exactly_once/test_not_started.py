@@ -29,7 +29,9 @@ class AsyncEcho(ABC):
 
 def answer_a_few(request: Request) -> bytes:
     """Each call with its argument; of a message the first calls only."""
-    numbers = [call.arguments[0] for call in request.calls if isinstance(call.arguments, list)]
+    numbers = [
+        call.arguments[0] for call in request.calls if call and isinstance(call.arguments, list)
+    ]
     done = [encode_value(number) for number in numbers[:_AT_ONCE]]
     left = [encode_error(NotStarted("later"))] * (len(request.calls) - len(done))
     return encode_reply(request.sequence, [*done, *left], 0)

@@ -89,9 +89,8 @@ def encode_call(method: str, arguments: Arguments) -> bytes:
             if type(value) not in _PLAIN:
                 _check_readable(data)
                 break
-    except Exception as exc:  # whatever the methods of an argument raise
-        reason = str(exc) if type(exc) in _TELLING else type(exc).__name__
-        raise InvalidInput(f"{method}: an argument cannot be sent: {reason}") from exc
+    except (TypeError, ValueError, OverflowError, RecursionError) as exc:
+        raise InvalidInput(f"{method}: an argument cannot be sent: {exc}") from exc
     return data
 
 
@@ -232,7 +231,6 @@ def _entity(value: Any) -> Any:
 
 
 _PLAIN = frozenset({str, int, bool, float, type(None)})  # what is always read if it can be packed
-_TELLING = (TypeError, ValueError, OverflowError, UnicodeEncodeError)
 
 # These are faster than msgpack's, but less strict: not for what callers or strangers hand over.
 _pack_known = msgspec.msgpack.Encoder().encode  # the bytes that `_pack` makes

@@ -13,6 +13,7 @@ from pack_db_client.protocol.daemon_service import DAEMON_SERVICE
 from pack_db_daemon.adopted_socket import AdoptedSocket
 from pack_db_daemon.answer_together import AnswerTogether
 from pack_db_daemon.answering import Answering
+from pack_db_daemon.call_runner import BUDGET_NS, NETWORK_BUDGET_NS
 from pack_db_daemon.call_statistics import CallStatistics
 from pack_db_daemon.callers import Callers
 from pack_db_daemon.dispatcher import Dispatcher
@@ -87,6 +88,7 @@ def _serve(
         retries,
         calls,
         config.max_message_bytes,
+        budget_ns=BUDGET_NS if config.database_url is None else NETWORK_BUDGET_NS,
     )
     forget_expired = exactly_once.forget_expired
     if config.database_url is not None:

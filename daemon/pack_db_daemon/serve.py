@@ -78,7 +78,12 @@ def _serve(
     services = {
         **factory.get_services(),
         DAEMON_SERVICE: LocalDaemonService(
-            database, calls, queue, config.socket_path, lambda: transport.peers
+            database,
+            calls,
+            queue,
+            config.socket_path,
+            config.max_message_bytes,
+            lambda: transport.peers,
         ),
     }
     dispatcher = Dispatcher(

@@ -94,8 +94,7 @@ export class PackDb {
     // busy daemon do everything several times, and throw away the answer that was on its way.
     for (let copies = 0, pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       if (this.#isLost) this.#connect();
-      this.#socket.sendTimeout = remainingMs(deadline);
-      if (!(await inTime(this.#socket.send(message)))) throw notAnswered(copies);
+      if (!(await this.#send(message, deadline))) throw notAnswered(copies);
       copies++;
       const answer = this.#receive(sequence, deadline);
       answer.catch(() => {}); // of a socket that is closed meanwhile
@@ -128,17 +127,28 @@ export class PackDb {
     this.#isLost = false;
   }
 
+  // Timeouts of zeromq.js may end early, by as long as the program was busy before.
+
+  async #send(message, until) {
+    while (remainingMs(until) > 0) {
+      this.#socket.sendTimeout = remainingMs(until);
+      if (await inTime(this.#socket.send(message))) return true;
+    }
+    return false;
+  }
+
   async #receive(sequence, until) {
     const socket = this.#socket;
-    for (;;) {
+    while (remainingMs(until) > 0) {
       socket.receiveTimeout = remainingMs(until);
       const frames = await inTime(socket.receive());
-      if (!frames) return undefined;
+      if (!frames) continue;
       const reply = decode(frames[0], { useBigInt64: true });
       const [version, answered] = reply;
       if (version !== VERSION) throw new PackDbError("unsupported_version", `version ${version}`);
       if (Number(answered) === sequence || answered === 0) return reply; // 0: ours was unreadable
     }
+    return undefined;
   }
 }
 

@@ -1,4 +1,3 @@
-import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
@@ -11,6 +10,9 @@ from pack_db_daemon.method_table import ServedMethod
 
 BUDGET_NS = 10_000_000
 """How long the calls of a message may take before the rest of them are left, as others wait."""
+
+NETWORK_BUDGET_NS = 100_000_000
+"""The same where a message keeps one worker from the others, and most of it is waiting."""
 
 NOT_STARTED = encode_error(NotStarted("not done; send it again"))
 
@@ -38,7 +40,7 @@ class CallRunner:
 
     Args:
         max_reply_bytes: a call whose result would make the reply larger fails instead.
-        clock_ns: the clock of the budget.
+        budget_ns: of each message.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class CallRunner:
         database: Database,
         statistics: CallStatistics,
         max_reply_bytes: int,
-        clock_ns: Callable[[], int] = time.monotonic_ns,
+        budget_ns: int,
+        clock_ns: Callable[[], int],
     ) -> None:
         self._database = database
         self._statistics = statistics
         self._max_results_bytes = max_reply_bytes - _REPLY_OVERHEAD
+        self._budget_ns = budget_ns
         self._clock_ns = clock_ns
 
     def results(
@@ -70,7 +74,7 @@ class CallRunner:
         results: list[bytes] = []
         took: list[tuple[str, int, bool]] = []
         ended_ns = self._clock_ns()
-        stop_ns = ended_ns + BUDGET_NS
+        stop_ns = ended_ns + self._budget_ns
         for method, call in calls:
             started_ns, failed = ended_ns, False
             room += len(NOT_STARTED)
@@ -90,9 +94,7 @@ class CallRunner:
                     self._statistics.record(method.name, self._clock_ns() - started_ns, failed=True)
                 raise  # the whole transaction may be undone already, so all its calls fail
             if len(result) > room and not results:
-                raise ReplyTooLarge(
-                    "the message has more calls than a reply has room for results; send fewer"
-                )
+                raise ReplyTooLarge("a reply has no room for so many results; send fewer calls")
             if len(result) > room or result is NOT_STARTED:
                 break
             ended_ns = self._clock_ns()

@@ -21,7 +21,6 @@ from pack_db_daemon.failures import failure_of
 from pack_db_daemon.method_table import MethodTable
 from pack_db_daemon.retries import Retries
 
-_GROUP_BUDGET_NS = 2 * BUDGET_NS  # for what is done before a commit that is shared
 _NO_BLOCK = nullcontext()
 
 
@@ -43,6 +42,8 @@ class Dispatcher:
     Args:
         max_reply_bytes: a call whose result would make the reply larger is not done.
         clock_ns: the clock of the deadlines and of the budgets.
+        budget_ns: how long the calls of a message may take, and half of what those of a group
+            may that share a commit.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class Dispatcher:
         statistics: CallStatistics,
         max_reply_bytes: int,
         clock_ns: Callable[[], int] = time.monotonic_ns,
+        budget_ns: int = BUDGET_NS,
     ) -> None:
         self._methods = methods
         self._database = database
         self._exactly_once = exactly_once
         self._retries = retries
-        self._runner = CallRunner(database, statistics, max_reply_bytes, clock_ns)
+        self._runner = CallRunner(database, statistics, max_reply_bytes, budget_ns, clock_ns)
+        self._group_budget_ns = 2 * budget_ns
         self._clock_ns = clock_ns
 
     def dispatch(self, data: bytes, user_id: int) -> bytes:
@@ -107,7 +110,7 @@ class Dispatcher:
 
     def _replies_together(self, writes: Sequence[tuple[int, _Message]]) -> list[tuple[int, bytes]]:
         """Do as many messages in one commit as fit into a budget; none if one became too late."""
-        stop_ns = self._clock_ns() + _GROUP_BUDGET_NS
+        stop_ns = self._clock_ns() + self._group_budget_ns
         replies = []
         try:
             with self._database.transaction():

@@ -27,12 +27,14 @@ class LocalDaemonService(DaemonService):
         calls: CallStatistics,
         queue: QueueStatistics,
         socket_path: Path,
+        max_message_bytes: int,
         peers: Callable[[], list[Peer | None]],
     ) -> None:
         self._database = database
         self._calls = calls
         self._queue = queue
         self._socket_path = socket_path
+        self._max_message_bytes = max_message_bytes
         self._peers = peers
         self._started_at = int(time.time())
         self._started = time.monotonic()
@@ -49,6 +51,7 @@ class LocalDaemonService(DaemonService):
             started_at=self._started_at,
             uptime_s=int(time.monotonic() - self._started),
             socket_path=str(self._socket_path),
+            max_message_bytes=self._max_message_bytes,
             database=self._database.status(),
             queue=self._queue.summary(),
             methods=self._calls.summary(),

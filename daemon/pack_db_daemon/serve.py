@@ -13,6 +13,7 @@ from pack_db_client.protocol.daemon_service import DAEMON_SERVICE
 from pack_db_daemon.adopted_socket import AdoptedSocket
 from pack_db_daemon.answer_together import AnswerTogether
 from pack_db_daemon.answering import Answering
+from pack_db_daemon.call_runner import BUDGET_NS, NETWORK_BUDGET_NS
 from pack_db_daemon.call_statistics import CallStatistics
 from pack_db_daemon.callers import Callers
 from pack_db_daemon.dispatcher import Dispatcher
@@ -80,7 +81,12 @@ def _serve(
     services = {
         **factory.get_services(),
         DAEMON_SERVICE: LocalDaemonService(
-            database, calls, queue, config.socket_path, lambda: transport.peers
+            database,
+            calls,
+            queue,
+            config.socket_path,
+            config.max_message_bytes,
+            lambda: transport.peers,
         ),
     }
     methods = MethodTable(with_daemon_service(factory.services), services)
@@ -91,6 +97,7 @@ def _serve(
         retries,
         calls,
         config.max_message_bytes,
+        budget_ns=BUDGET_NS if config.database_url is None else NETWORK_BUDGET_NS,
     )
 
     def forget_some() -> bool:

@@ -110,7 +110,7 @@ def test_a_note_that_fails_in_a_batch_undoes_itself_alone(
     raw: RawClient, account_id: str, texts: Callable[[], list[str]]
 ) -> None:
     calls = [[account_id, "first"], ["nobody", "lost"], [account_id, "last"]]
-    results = raw.exchange(request(*(["notes.add", call] for call in calls))).results
+    results = raw.batch(*(["notes.add", call] for call in calls))
     assert [result[0] for result in results] == [0, "account_not_found", 0]
     assert texts() == ["first", "last"]
 

@@ -75,6 +75,14 @@ class RawClient:
         [result] = self.exchange(request([method, arguments])).results
         return result
 
+    def batch(self, *calls: Any) -> list[Any]:
+        """The results of calls; those that the daemon had no time for are sent again."""
+        results: list[Any] = []
+        while len(results) < len(calls):
+            answered = self.exchange(request(*calls[len(results) :])).results
+            results += [result for result in answered if result[0] != "not_started"]
+        return results
+
     def __enter__(self) -> Self:
         return self
 

@@ -208,7 +208,7 @@ def test_row_22_a_call_of_the_wrong_shape_fails_alone(
     raw: RawClient, account: Account, call: Any
 ) -> None:
     before = raw.call("tokens.get_balance", [account.id])[1]["topup_remaining"]
-    results = raw.exchange(request(top_up(account), call, top_up(account))).results
+    results = raw.batch(top_up(account), call, top_up(account))
     assert [result[0] for result in results] == [0, "bad_request", 0]
     assert results[2][1]["topup_remaining"] == before + 2
 
@@ -397,8 +397,8 @@ def test_row_26_a_bad_call_undoes_itself_alone(
     raw: RawClient, account: Account, bad: Any, code: str
 ) -> None:
     before = raw.call("tokens.get_balance", [account.id])[1]["topup_remaining"]
-    reply = raw.exchange(request(top_up(account), bad, top_up(account)))
-    assert [result[0] for result in reply.results] == [0, code, 0]
+    results = raw.batch(top_up(account), bad, top_up(account))
+    assert [result[0] for result in results] == [0, code, 0]
     after = raw.call("tokens.get_balance", [account.id])[1]["topup_remaining"]
     assert after == before + 2
 

@@ -28,6 +28,7 @@ from tests.contract.test_accounts import MAX_TOKENS, NOBODY
 from tests.wire.raw_client import pack, request
 
 USER_ID = 1000
+PATIENCE_NS = 60 * 10**9
 METHODS = [m for service, interface in SERVICES.items() for m in methods_of(service, interface)]
 
 fuzz = settings(derandomize=True, deadline=None, max_examples=200)
@@ -79,6 +80,7 @@ def dispatcher(factory: ServiceFactory) -> Dispatcher:
         Retries(),
         CallStatistics(),
         max_reply_bytes=262144,
+        budget_ns=PATIENCE_NS,
     )
 
 

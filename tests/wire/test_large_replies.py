@@ -41,14 +41,12 @@ def test_row_29_a_result_that_does_not_fit_is_an_error_that_says_so(
 
 def test_row_29_the_other_calls_of_the_message_are_answered(narrow_daemon: DaemonProcess) -> None:
     with RawClient(narrow_daemon.socket_path) as raw:
-        reply = raw.exchange(
-            request(
-                ["accounts.list_accounts", {"limit": 100}],
-                ["daemon.ping", []],
-                ["accounts.create_account", [{"email": "new@example.com"}]],
-            )
+        results = raw.batch(
+            ["accounts.list_accounts", {"limit": 100}],
+            ["daemon.ping", []],
+            ["accounts.create_account", [{"email": "new@example.com"}]],
         )
-    assert [result[0] for result in reply.results] == ["reply_too_large", 0, 0]
+    assert [result[0] for result in results] == ["reply_too_large", 0, 0]
 
 
 def test_row_29_when_the_reply_is_full_the_rest_of_the_calls_are_not_done(

@@ -24,6 +24,7 @@ from tests.contract.test_accounts import NOBODY
 from tests.wire.raw_client import request
 
 USER_ID = 1000
+PATIENCE_NS = 60 * 10**9
 
 Answers = Callable[..., list[Any]]
 
@@ -68,6 +69,7 @@ def dispatcher(factory: ServiceFactory) -> Dispatcher:
         retries,
         CallStatistics(),
         max_reply_bytes=262144,
+        budget_ns=PATIENCE_NS,
     )
 
 

@@ -37,6 +37,7 @@ class DaemonStatus:
     started_at: int  # whole Unix seconds
     uptime_s: int
     socket_path: str
+    max_message_bytes: int  # of a request, and of a reply
     database: DatabaseStatus
     queue: QueueStatus
     methods: list[MethodStatistics]  # those that were called, by name

@@ -158,10 +158,9 @@ def encode_error(error: PackDbError) -> bytes:
     try:
         if _PLAIN.issuperset(map(type, details.values())):
             return _pack((error.code, str(error), details))
-    except (ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError):
         pass
-    plain = msgspec.to_builtins(details, builtin_types=(bytes,), str_keys=True, enc_hook=str)
-    return _pack((error.code, _sendable(str(error)), _sendable(plain)))
+    return _pack((error.code, _sendable(str(error)), _sendable(details)))
 
 
 def encode_reply(sequence: int, results: Sequence[bytes], clock_ns: int) -> bytes:
@@ -215,13 +214,15 @@ def _sendable(value: Any) -> Any:
     match value:
         case str():
             return value.encode(errors="backslashreplace").decode()
-        case int() if not -(2**63) <= value < 2**64:
-            return str(value)
+        case int():
+            return value if -(2**63) <= value < 2**64 else str(value)
+        case None | float() | bytes():
+            return value
         case dict():
-            return {_sendable(key): _sendable(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [_sendable(inner) for inner in value]
-    return value
+            return {_sendable(str(key)): _sendable(inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [*map(_sendable, value)]
+    return _sendable(msgspec.to_builtins(value, str_keys=True, enc_hook=str))
 
 
 def _entity(value: Any) -> Any:

@@ -1,3 +1,4 @@
+import os
 import re
 import signal
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ import pytest
 
 from pack_db.interfaces.entities.account import CreateAccountInput
 from tests.support.daemon_process import DaemonProcess
+from tests.wire.raw_client import RawClient
 
 Start = Callable[..., DaemonProcess]
 
@@ -95,6 +97,31 @@ def test_the_journal_gets_no_time_as_it_writes_its_own(start: Start, short_path:
     status = log.stat()
     daemon = start(JOURNAL_STREAM=f"{status.st_dev}:{status.st_ino}")
     assert daemon.log.startswith("INFO pack_db_daemon.serve: ")
+
+
+def test_the_finest_log_has_a_line_for_each_message(start: Start) -> None:
+    daemon = start(LOG_LEVEL="DEBUG")
+    with daemon.client() as db:
+        account = db.accounts.create_account(CreateAccountInput(email="private@example.com"))
+        with db.batch() as batch:
+            for amount in (1, 1, 10**9):
+                batch.submit(db.tokens.consume_tokens, account.id, amount)
+    with RawClient(daemon.socket_path) as raw:
+        raw.call("private.secret", [])
+        raw.exchange(b"no request")
+    daemon.stop()
+    lines = [
+        line.split(f"process {os.getpid()}, user {os.geteuid()}: ")[1]
+        for line in daemon.log.splitlines()
+        if " DEBUG " in line
+    ]
+    assert [line.split(";")[0] for line in lines] == [
+        "accounts.create_account ok",
+        "2 x tokens.consume_tokens ok, tokens.consume_tokens insufficient_tokens",
+        "? unknown_method",
+        "bad_request",
+    ]
+    assert all(re.fullmatch(r"\d+\.\d{3} ms", line.split("; ")[1]) for line in lines)
 
 
 def test_not_even_the_finest_log_has_a_value_of_a_call(start: Start) -> None:

@@ -11,12 +11,12 @@ import pytest
 from pack_db_client import CreateAccountInput, PackDb
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess
 
-_INHERITING = Path(__file__).with_name("inheriting.py")
+INHERITING = Path(__file__).with_name("inheriting.py")
 
 
 def _start(directory: Path, fd: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, _INHERITING, str(fd)],
+        [sys.executable, INHERITING, str(fd)],
         env=DaemonProcess(directory).environment,
         cwd=directory,
         pass_fds=[fd] if fd >= 0 else [],

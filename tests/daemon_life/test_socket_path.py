@@ -35,6 +35,22 @@ def test_the_socket_of_a_killed_daemon_is_replaced(daemon: DaemonProcess) -> Non
         assert db.status().pid == daemon.pid
 
 
+def test_a_path_that_cannot_be_used_is_refused_before_a_database_is_made(short_path: Path) -> None:
+    (short_path / "file").touch()
+    daemon = DaemonProcess(short_path, {"ZMQ_SOCKET_PATH": str(short_path / "file" / "s")})
+    assert _refusal(daemon).startswith("pack-db: ZMQ_SOCKET_PATH: cannot listen at")
+    assert not daemon.database_path.exists()
+    assert len(daemon.log.splitlines()) == 1
+
+
+def test_a_path_in_use_is_refused_before_a_database_is_made(daemon: DaemonProcess) -> None:
+    directory = daemon.directory / "second"
+    directory.mkdir()
+    second = DaemonProcess(directory, {"ZMQ_SOCKET_PATH": str(daemon.socket_path)})
+    assert f"listens at {daemon.socket_path}" in _refusal(second)
+    assert not second.database_path.exists()
+
+
 def test_a_file_at_the_path_is_refused_and_untouched(short_path: Path) -> None:
     daemon = DaemonProcess(short_path)
     daemon.socket_path.write_text("precious")

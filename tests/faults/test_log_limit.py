@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,11 +12,13 @@ class Log(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[str] = []
+        self.failures: list[BaseException | None] = []
         self.now_s = 0.0
         self.addFilter(LogLimit(lambda: self.now_s))
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(record.getMessage())
+        self.failures.append(record.exc_info[1] if record.exc_info else None)
 
 
 @pytest.fixture
@@ -59,3 +61,42 @@ def test_what_is_no_warning_is_left_alone(logger: logging.Logger, log: Log) -> N
     for _ in range(3):
         logger.info("as it is")
     assert log.lines == ["as it is"] * 3
+
+
+def _fail_here() -> None:
+    raise ValueError("here")
+
+
+def _fail_there() -> None:
+    raise ValueError("there")
+
+
+def _log_failures(logger: logging.Logger, what: str, fail: Callable[[], None], times: int) -> None:
+    for number in range(times):
+        try:
+            fail()
+        except ValueError:
+            logger.exception("%s (id %s)", what, number)
+
+
+def test_row_77_each_defect_has_its_traceback(logger: logging.Logger, log: Log) -> None:
+    _log_failures(logger, "one failed", _fail_here, 2)
+    _log_failures(logger, "one failed", _fail_there, 1)
+    _log_failures(logger, "two failed", _fail_here, 1)
+    with_traceback = [
+        line for line, failure in zip(log.lines, log.failures, strict=True) if failure
+    ]
+    assert with_traceback == ["one failed (id 0)", "one failed (id 0)", "two failed (id 0)"]
+    assert [str(failure) for failure in log.failures if failure] == ["here", "there", "here"]
+
+
+def test_row_77_a_defect_that_comes_again_has_short_lines_and_then_a_count(
+    logger: logging.Logger, log: Log
+) -> None:
+    _log_failures(logger, "one failed", _fail_here, 1000)
+    assert log.lines[:2] == ["one failed (id 0)", "one failed (id 1) (as above)"]
+    assert len(log.lines) == 21
+    log.now_s = 60
+    _log_failures(logger, "one failed", _fail_here, 1)
+    assert log.lines[-1] == "one failed (id 0) (and 999 more since it was said last)"
+    assert log.failures[-1]

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from pack_db_daemon.answering import Answering, Letter
 from pack_db_daemon.callers import Callers
 from pack_db_daemon.message_log import MessageLog
 from pack_db_daemon.router_transport import RouterTransport
+from tests.faults.zmtp_peer import ZmtpPeer, short_frame
 
 _TICK_S = 0.05
 _AN_HOUR_S = 3600.0
@@ -39,43 +41,103 @@ class SlowOnce(Answering):
             yield letter, letter.data
 
 
-def test_a_second_message_of_a_sender_does_not_wait_for_the_tick_after_a_slow_first(
-    short_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transport, "_TICK_S", _TICK_S)
-    path = str(short_path / "s")
+class FirstIsLate(Answering):
+    """Answers the first message only after `may_answer`; others at once."""
+
+    room = 8
+
+    def __init__(self) -> None:
+        self.may_answer = threading.Event()
+        self.has_first = threading.Event()
+        self._first: Letter | None = None
+
+    def answer(self, letters: Sequence[Letter]) -> Iterator[tuple[Letter, bytes]]:
+        if self._first is not None and self.may_answer.is_set():
+            yield self._first, b"too late"
+            self._first = None
+            self.may_answer.clear()
+        for letter in letters:
+            if not self.has_first.is_set():
+                self._first = letter
+                self.has_first.set()
+            else:
+                yield letter, letter.data
+
+
+@contextmanager
+def _serving(path: Path, answering: Answering) -> Iterator[None]:
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     stopped = threading.Event()
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    with socket.socket(socket.AF_UNIX) as listening, context.socket(zmq.DEALER) as client:
-        listening.bind(path)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
         listening.listen()
         router = RouterTransport(
             listening.fileno(),
-            path,
+            str(path),
             Callers(frozenset(), frozenset()),
             MessageLog(lambda name: None),
-            SlowOnce(monkeypatch),
+            answering,
             2**18,
             lambda: False,
         )
-        # Both are there before the loop looks.
-        client.linger = 0
-        client.connect(f"ipc://{path}")
-        for text in (b"first", b"second"):
-            client.send_multipart([b"", text])
         serving = threading.Thread(target=router.serve, args=(reader, stopped.is_set))
         serving.start()
         try:
-            for text in (b"first", b"second"):
-                assert client.poll(_PATIENCE_MS), text
-                assert client.recv_multipart() == [b"", text]
+            yield
         finally:
             stopped.set()
             os.write(writer, b"x")
             serving.join()
             router.close()
-    context.term()
     os.close(reader)
     os.close(writer)
+
+
+def test_a_second_message_of_a_sender_does_not_wait_for_the_tick_after_a_slow_first(
+    short_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "_TICK_S", _TICK_S)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    with context.socket(zmq.DEALER) as client:
+        # Both are there before the loop looks.
+        client.linger = 0
+        client.connect(f"ipc://{short_path / 's'}")
+        for text in (b"first", b"second"):
+            client.send_multipart([b"", text])
+        with _serving(short_path / "s", SlowOnce(monkeypatch)):
+            for text in (b"first", b"second"):
+                assert client.poll(_PATIENCE_MS), text
+                assert client.recv_multipart() == [b"", text]
+    context.term()
+
+
+def test_an_answer_to_a_connection_that_was_made_anew_is_dropped(
+    short_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "_READ_OFF_S", 0.0)
+    path = short_path / "s"
+    answering = FirstIsLate()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    with context.socket(zmq.DEALER) as client, _serving(path, answering):
+        client.linger = 0
+        client.connect(f"ipc://{path}")
+        client.send_multipart([b"", b"first"])
+        assert answering.has_first.wait(_PATIENCE_MS / 1000)
+        with ZmtpPeer(path) as peer:
+            peer.shake_hands()
+            peer.send(short_frame(b"", more=True) * 1000 + short_frame(b""))
+            peer.wait_until_closed()
+        answering.may_answer.set()
+        for number in range(3):
+            with context.socket(zmq.REQ) as other:  # may get the routing id of before
+                other.linger = 0
+                other.connect(f"ipc://{path}")
+                other.send(b"%d" % number)
+                assert other.poll(_PATIENCE_MS)
+                assert other.recv() == b"%d" % number
+        # Libzmq has connected again by itself.
+        client.send_multipart([b"", b"second"])
+        assert client.poll(_PATIENCE_MS)
+        assert client.recv_multipart() == [b"", b"second"]
+    context.term()

@@ -86,9 +86,11 @@ class MigrationRunner:
 
 
 def _runner(database: peewee.Database, owner: str, directory: Path) -> Runner:
-    runner = Runner(database, directory=str(directory))
+    # Peewee looks for tables of PostgreSQL in the schema "public" unless it is told.
+    schema = "pack_db" if isinstance(database, peewee.PostgresqlDatabase) else None
+    runner = Runner(database, directory=str(directory), schema=schema)
     table_name = "schema_migrations" if owner == _OWN else f"schema_migrations_{owner}"
-    runner.History = _history_model(database, table_name)
+    runner.History = _history_model(database, table_name, schema)
     numbers = Counter(migration.idx for migration in runner.migrations())
     if not numbers:
         raise ConfigurationError(
@@ -108,7 +110,9 @@ def _full_name(owner: str, migration: Migration) -> str:
     return name if owner == _OWN else f"{owner}/{name}"
 
 
-def _history_model(database: peewee.Database, table: str) -> type[peewee.Model]:
+def _history_model(
+    database: peewee.Database, table: str, of_schema: str | None
+) -> type[peewee.Model]:
     # The runner's own model writes a datetime object, which APSW has no column type for.
     class History(database.Model):  # type: ignore[name-defined, misc]  # made at run time
         name = peewee.TextField(primary_key=True)
@@ -116,6 +120,7 @@ def _history_model(database: peewee.Database, table: str) -> type[peewee.Model]:
 
         class Meta:
             table_name = table
+            schema = of_schema
             legacy_table_names = False
 
     return History

@@ -141,6 +141,7 @@ def test_it_shows_what_it_proved(source: DaemonProcess, keys: list[str], move: M
     proofs = {proof["table"]: proof for proof in json.loads(move("--json").stdout)}
     assert {name: proof["rows"] for name, proof in proofs.items()} == {
         "accounts": 3,
+        "deleted_accounts": 0,
         "ledger_entries": 9,
         "marks": 6,
         "reply_journal": 1,

@@ -44,6 +44,7 @@ _SETTINGS = {
     "full_page_writes": "off",
     "shared_buffers": "16MB",
     "autovacuum_naptime": "1h",
+    "search_path": "pack_db, public",  # for the tests' own sessions
     "log_line_prefix": "%m [%p] %e ",
     "wal_retrieve_retry_interval": "50ms",  # of a standby whose primary does not answer
 }

@@ -4,6 +4,7 @@ from contextlib import suppress
 import click
 
 import pack_db
+from pack_db.errors import InvalidInput
 from pack_db_daemon.cli.accounts import accounts
 from pack_db_daemon.cli.backup import backup
 from pack_db_daemon.cli.bench import bench
@@ -63,7 +64,8 @@ def main() -> None:
 
 def _exit_code_of(arguments: list[str]) -> int:
     try:
-        with failures_shown():  # such as of a help text that nobody can be shown
+        # Such as of a help text that cannot be written.
+        with failures_shown(as_json="--json" in arguments):
             for argument in arguments:
                 _require_text(argument)
             return cli.main(prog_name="pack-db", standalone_mode=False) or 0
@@ -82,4 +84,4 @@ def _require_text(argument: str) -> None:
         argument.encode()
     except UnicodeEncodeError as exc:
         # Neither SQLite nor ZeroMQ nor a message could have it.
-        raise click.UsageError(f"an argument is not in UTF-8: {argument!r}") from exc
+        raise InvalidInput(f"an argument is not in UTF-8: {argument!r}") from exc

@@ -42,7 +42,6 @@ from pack_db_client.protocol.messages import (
     encode_value,
     result_value,
 )
-from pack_db_client.stub import remote_method
 from pack_db_daemon.call_statistics import CallStatistics
 from pack_db_daemon.dispatcher import Dispatcher
 from pack_db_daemon.exactly_once import ExactlyOnce
@@ -190,7 +189,7 @@ class _InProcess:
 
     def step_by_step(self, kind: _Kind) -> dict[str, int]:
         self._sequence += 1
-        method = remote_method(kind.function)
+        method = kind.function.remote_method  # type: ignore[attr-defined]
         all_arguments = [kind.arguments() for _ in range(kind.calls)]
         with ExitStack() as transaction:
             watch = _Stopwatch()
@@ -198,11 +197,9 @@ class _InProcess:
             watch.lap("client: pack")
             request = decode_request(data)
             watch.lap("decode")
-            served = [self._methods.get(call.method) for call in request.calls]
+            served = [(self._methods.get(call.method), call) for call in request.calls if call]
             ready = [
-                (found.function, *found.convert_arguments(call.arguments))
-                for found, call in zip(served, request.calls, strict=True)
-                if found is not None
+                (found.function, *found.unpack_arguments(call)) for found, call in served if found
             ]
             watch.lap("check arguments")
             if not method.is_query:
@@ -224,7 +221,8 @@ class _InProcess:
             values = [function(*args, **kwargs) for function, args, kwargs in ready]
             watch.lap("service")
             watch.laps["its SQL"] = self._database.sql_ns
-            reply = encode_reply(request.sequence, [encode_value(value) for value in values])
+            results = [encode_value(value) for value in values]
+            reply = encode_reply(request.sequence, results, time.monotonic_ns())
             watch.lap("encode")
             if not method.is_query:
                 self._journal.record(message, reply)
@@ -232,14 +230,14 @@ class _InProcess:
             if kind.calls > 1 or not method.is_query:
                 transaction.close()
                 watch.lap("commit")
-            _, results = decode_reply(reply)
-            for result in results:
+            _, answered, _ = decode_reply(reply)
+            for result in answered:
                 method.convert_result(result_value(result))
             watch.lap("client: unpack")
         return watch.laps
 
     def _request(self, kind: _Kind, all_arguments: Sequence[tuple[Any, ...]]) -> bytes:
-        method = remote_method(kind.function)
+        method = kind.function.remote_method  # type: ignore[attr-defined]
         calls = [encode_call(method.name, method.pack_arguments(a, {})) for a in all_arguments]
         deadline_ns = time.monotonic_ns() + _DEADLINE_NS
         return encode_request(self._client_id, self._sequence, deadline_ns, calls)

@@ -1,21 +1,21 @@
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
+from typing import Self
 
-from dotenv import dotenv_values
-
+from pack_db.default_paths import SYSTEM_SOCKET, default_database_path, default_socket_path
+from pack_db.environment import Environment, read_environment
 from pack_db.errors import ConfigurationError
 
 # scheme://user:password@hosts/database?parameters. A password with an "@" or a "/" in it would be
 # taken for a part of the address, which is shown to people.
 _DATABASE_URL = re.compile(r"(postgresql|cockroachdb)://([^@/?#\s]*@)?[^@/?#\s]*/[^@/?#\s]+(\?.*)?")
-_WORKERS_ON_A_SERVER = 8  # each with a connection, of which a server has 100 by default
-_SYSTEM_SOCKET = Path("/run/pack-db.sock")
-_SOCKET_NAME = "pack-db.sock"
-_DATABASE_NAME = "pack-db.db"
+_WORKERS = 8  # on a server each has a connection, of which it has 100 by default
 _MAX_SOCKET_PATH_BYTES = 107  # sun_path of unix(7) holds 108 with its closing NUL
+_MAX_GROUP = 2**32 - 2  # chown(2) takes the number above for "leave it"
 
 
 class ConfigKeys(StrEnum):
@@ -46,81 +46,51 @@ _DEFAULTS = {
 
 
 class Config:
-    """All settings, checked when the object is made.
+    """All settings, each checked when it is first read.
+
+    So a program that only calls the daemon may use the names of the other settings for itself.
+    Every attribute raises `ConfigurationError` for a wrong value; the message names its key and
+    the reason.
 
     Args:
         values: setting name -> text. By default the environment, over a `.env` file in the
             working directory; `os.environ` is not changed.
-
-    Raises:
-        ConfigurationError: a value is wrong; the message names its key and the reason.
     """
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
-        self._values = _environment() if values is None else values
-        self.database_path = self._path(ConfigKeys.DB_PATH, self._default_database_path)
-        self.database_url = self._database_url()
-        self.synchronous = self._choice(ConfigKeys.DB_SYNCHRONOUS, ("FULL", "NORMAL", "EXTRA"))
-        self.timeout_s = self._integer(ConfigKeys.ZMQ_TIMEOUT_MS, 1, 600_000) / 1000
-        self.socket_mode = self._mode(ConfigKeys.SOCKET_MODE)
-        self.socket_group = self.get(ConfigKeys.SOCKET_GROUP, "") or None
-        self.allowed_uids = self._numbers(ConfigKeys.ALLOWED_UIDS)
-        self.allowed_gids = self._numbers(ConfigKeys.ALLOWED_GIDS)
-        # The floor keeps room for one call; libzmq's handshake breaks below 276 (libzmq#4436).
-        self.max_message_bytes = self._integer(ConfigKeys.MAX_MESSAGE_BYTES, 4096, 2**24)
-        self.workers = self._workers()
-        self.log_level = self._choice(
-            ConfigKeys.LOG_LEVEL, ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-        )
-        self.socket_path = self._socket_path()
-        self.service_factory = self.get(ConfigKeys.SERVICE_FACTORY, "") or None
+        self.environment = read_environment() if values is None else Environment(values=values)
+        self._values = self.environment.values
+
+    def check(self) -> Self:
+        """Check every setting now, and return this.
+
+        Raises:
+            ConfigurationError: a value is wrong, or `.env` cannot be read.
+        """
+        for name, attribute in vars(Config).items():
+            if isinstance(attribute, cached_property):
+                getattr(self, name)
+        return self
 
     def get(self, key: ConfigKeys, default: str | None = None) -> str:
         """The text of a setting; an empty one counts as not set.
 
         Raises:
-            ConfigurationError: the key is not set and has no default.
+            ConfigurationError: the key is not set and has no default, or is no text.
         """
         value = self._values.get(key) or (_DEFAULTS.get(key) if default is None else default)
         if value is None:
             raise ConfigurationError(f"{key} is not set; set it in the environment or in .env")
+        if not _is_text(value):
+            # It is not repeated: there may be a password in it.
+            raise ConfigurationError(f"{key}: must be text in UTF-8")
         return value
 
-    @property
-    def client_socket_path(self) -> Path:
-        """Where a client looks: as the daemon, but a user without a daemon of their own
-        reaches the system's."""
-        if self._values.get(ConfigKeys.ZMQ_SOCKET_PATH) or self.socket_path.exists():
-            return self.socket_path
-        return _SYSTEM_SOCKET if _SYSTEM_SOCKET.exists() else self.socket_path
-
-    def _socket_path(self) -> Path:
-        path = self._path(ConfigKeys.ZMQ_SOCKET_PATH, self._default_socket_path)
-        size = len(os.fsencode(path))
-        if size > _MAX_SOCKET_PATH_BYTES:
-            raise ConfigurationError(
-                f"{ConfigKeys.ZMQ_SOCKET_PATH}: {path} has {size} bytes; "
-                f"a unix socket's path has at most {_MAX_SOCKET_PATH_BYTES}"
-            )
-        return path
-
-    def _default_socket_path(self) -> Path:
-        # A system service has no XDG_RUNTIME_DIR; a user's session and user services have one.
-        if runtime_directory := self._values.get("XDG_RUNTIME_DIR"):
-            return Path(runtime_directory) / _SOCKET_NAME
-        if self._values.get("INVOCATION_ID") or os.geteuid() == 0:
-            return _SYSTEM_SOCKET
-        return Path(f"/run/user/{os.geteuid()}") / _SOCKET_NAME
-
-    def _default_database_path(self) -> Path:
-        # systemd's StateDirectory= may name several directories, separated by colons.
-        if state_directory := self._values.get("STATE_DIRECTORY"):
-            return Path(state_directory.split(":")[0]) / _DATABASE_NAME
-        home = Path(self._values.get("HOME") or "~").expanduser()
-        state_home = Path(self._values.get("XDG_STATE_HOME") or home / ".local/state")
-        return state_home / "pack-db" / _DATABASE_NAME
-
-    def _database_url(self) -> str | None:
+    @cached_property
+    def database_url(self) -> str | None:
+        if self.environment.file_problem:
+            # Else the default database would be used instead of the one that is named there.
+            raise ConfigurationError(self.environment.file_problem)
         url = self.get(ConfigKeys.DB_URL, "")
         if url and not _DATABASE_URL.fullmatch(url):
             # The text is not repeated: there may be a password in it.
@@ -131,22 +101,89 @@ class Config:
             )
         return url or None
 
-    def _workers(self) -> int:
+    @cached_property
+    def database_path(self) -> Path:
+        text = self._values.get(ConfigKeys.DB_PATH) or default_database_path(self._values)
+        return _checked_path(text, ConfigKeys.DB_PATH)
+
+    @property
+    def makes_database_directory(self) -> bool:
+        """Whether the directory of `database_path` may be made: a named one has to be there."""
+        return not self._values.get(ConfigKeys.DB_PATH)
+
+    @cached_property
+    def synchronous(self) -> str:
+        return self._choice(ConfigKeys.DB_SYNCHRONOUS, ("FULL", "NORMAL", "EXTRA"))
+
+    @cached_property
+    def socket_path(self) -> Path:
+        """Where the daemon listens."""
+        text = self._values.get(ConfigKeys.ZMQ_SOCKET_PATH) or default_socket_path(self._values)
+        return checked_socket_path(text, ConfigKeys.ZMQ_SOCKET_PATH)
+
+    @property
+    def client_socket_path(self) -> Path:
+        """Where a client looks: as the daemon, but a user without a daemon of their own
+        reaches the system's."""
+        own = self.socket_path
+        if self._values.get(ConfigKeys.ZMQ_SOCKET_PATH) or os.path.exists(own):
+            return own
+        return SYSTEM_SOCKET if SYSTEM_SOCKET.exists() else own
+
+    @cached_property
+    def timeout_s(self) -> float:
+        return self._integer(ConfigKeys.ZMQ_TIMEOUT_MS, 1, 600_000) / 1000
+
+    @cached_property
+    def socket_mode(self) -> int:
+        text = self.get(ConfigKeys.SOCKET_MODE)
+        try:
+            mode = int(text, 8)
+        except ValueError:
+            mode = -1
+        if not 0 <= mode <= 0o777 or mode & 0o600 != 0o600:
+            raise ConfigurationError(
+                f"{ConfigKeys.SOCKET_MODE}: must be an octal file mode that lets the owner in, "
+                f"such as 0600 or 0660, not {text!r}"
+            )
+        return mode
+
+    @cached_property
+    def socket_group(self) -> str | None:
+        text = self.get(ConfigKeys.SOCKET_GROUP, "")
+        if text.isdigit() and not (_is_number(text) and int(text) <= _MAX_GROUP):
+            raise ConfigurationError(
+                f"{ConfigKeys.SOCKET_GROUP}: must be the name or the number of a group, "
+                f"not {text!r}"
+            )
+        return text or None
+
+    @cached_property
+    def allowed_uids(self) -> frozenset[int]:
+        return self._numbers(ConfigKeys.ALLOWED_UIDS)
+
+    @cached_property
+    def allowed_gids(self) -> frozenset[int]:
+        return self._numbers(ConfigKeys.ALLOWED_GIDS)
+
+    @cached_property
+    def max_message_bytes(self) -> int:
+        # The floor keeps room for one call; libzmq's handshake breaks below 276 (libzmq#4436).
+        return self._integer(ConfigKeys.MAX_MESSAGE_BYTES, 4096, 2**24)
+
+    @cached_property
+    def workers(self) -> int:
         if self.get(ConfigKeys.WORKERS, ""):
             return self._integer(ConfigKeys.WORKERS, 1, 64)
-        return 1 if self.database_url is None else _WORKERS_ON_A_SERVER
+        return _WORKERS
 
-    def _path(self, key: ConfigKeys, default: Callable[[], Path]) -> Path:
-        text = self._values.get(key)
-        if not text:
-            return default()
-        path = Path(text)
-        if "\0" in text or not (path.is_absolute() or text.startswith("~")):
-            raise ConfigurationError(f"{key}: must be an absolute path, not {text!r}")
-        try:
-            return path.expanduser()
-        except RuntimeError as exc:
-            raise ConfigurationError(f"{key}: there is no home directory for {text!r}") from exc
+    @cached_property
+    def log_level(self) -> str:
+        return self._choice(ConfigKeys.LOG_LEVEL, ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+
+    @cached_property
+    def service_factory(self) -> str | None:
+        return self.get(ConfigKeys.SERVICE_FACTORY, "") or None
 
     def _choice(self, key: ConfigKeys, choices: tuple[str, ...]) -> str:
         text = self.get(key).upper()
@@ -156,9 +193,7 @@ class Config:
 
     def _integer(self, key: ConfigKeys, least: int, most: int) -> int:
         text = self.get(key)
-        # Python refuses to make a number of thousands of digits.
-        readable = text.isascii() and text.isdigit() and len(text) < 20
-        if not readable or not least <= int(text) <= most:
+        if not _is_number(text) or not least <= int(text) <= most:
             raise ConfigurationError(
                 f"{key}: must be a whole number from {least} to {most}, not {text!r}"
             )
@@ -167,30 +202,58 @@ class Config:
     def _numbers(self, key: ConfigKeys) -> frozenset[int]:
         text = self.get(key, "")
         words = [word.strip() for word in text.split(",")] if text else []
-        if not all(word.isascii() and word.isdigit() and len(word) < 20 for word in words):
+        if not all(map(_is_number, words)):
             raise ConfigurationError(
                 f"{key}: must be whole numbers with commas between, such as 33,1000, not {text!r}"
             )
         return frozenset(map(int, words))
 
-    def _mode(self, key: ConfigKeys) -> int:
-        text = self.get(key)
-        try:
-            mode = int(text, 8)
-        except ValueError:
-            mode = -1
-        if not 0 <= mode <= 0o777 or mode & 0o600 != 0o600:
-            raise ConfigurationError(
-                f"{key}: must be an octal file mode that lets the owner in, "
-                f"such as 0600 or 0660, not {text!r}"
-            )
-        return mode
+
+def checked_socket_path(path: Path | str, name: str) -> Path:
+    """The path of a unix socket, a `~` at its beginning taken for the home directory.
+
+    Args:
+        name: what people know the path by: a setting or an argument.
+
+    Raises:
+        ConfigurationError: no socket can have this path.
+    """
+    checked = _checked_path(path, name)
+    size = len(os.fsencode(checked))
+    if size > _MAX_SOCKET_PATH_BYTES:
+        raise ConfigurationError(
+            f"{name}: {checked} has {size} bytes; "
+            f"a unix socket's path has at most {_MAX_SOCKET_PATH_BYTES}"
+        )
+    return checked
 
 
-def _environment() -> dict[str, str]:
-    path = Path(".env")
+def _checked_path(path: Path | str, name: str) -> Path:
+    text = str(path)
+    if "\0" in text or not text.startswith(("/", "~")):
+        raise ConfigurationError(f"{name}: must be an absolute path, not {text!r}")
     try:
-        from_file = dotenv_values(path) if path.is_file() else {}
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigurationError(f"cannot read {path.resolve()}: {exc}") from exc
-    return {key: value for key, value in from_file.items() if value is not None} | dict(os.environ)
+        expanded = Path(text).expanduser()
+    except RuntimeError:
+        expanded = Path()
+    if not expanded.is_absolute():
+        raise ConfigurationError(
+            f"{name}: there is no home directory for {text!r}; set {name} to an absolute path"
+        )
+    if not _is_text(str(expanded)):
+        # SQLite and ZeroMQ know only names in UTF-8.
+        raise ConfigurationError(f"{name}: must be a path in UTF-8, not {str(expanded)!r}")
+    return expanded
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False  # bytes that are no UTF-8, see os.fsdecode
+    return "\0" not in value
+
+
+def _is_number(text: str) -> bool:
+    # Python refuses to make a number of thousands of digits.
+    return text.isascii() and text.isdigit() and len(text) < 20

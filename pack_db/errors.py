@@ -27,9 +27,12 @@
     │   ├── SequenceTooOld          a newer write of this client was already done
     │   └── ForeignClientId         this client id belongs to another user
     ├── ReplyTooLarge               the call was undone; ask for less
+    ├── ReplyNotKept                a copy of a message that was done, and its reply is gone
     ├── DeadlinePassed              the message came too late and was not started
-    ├── InternalError               a defect; the daemon's log has the details
+    ├── NotStarted                  the daemon had done enough for one message; send it again
+    ├── InternalError               .id, at which the daemon's log tells of the defect
     ├── ClientClosed                the client object was closed
+    ├── ClocksDiffer                the daemon is in another time namespace
     ├── Unavailable                 nothing was sent, so nothing was done
     │   ├── NoDaemon                nobody listens at the socket's path
     │   └── PermissionDenied        this user may not use the socket, or not call
@@ -40,37 +43,10 @@ Each class has a stable `code`, which is what travels on the wire; the client ra
 very class that the service raised. Numbers stay attributes, so no caller has to parse a message.
 """
 
-from typing import Any, ClassVar
-
-_BY_CODE: dict[str, type["PackDbError"]] = {}
-
-
-class PackDbError(Exception):
-    """Base of all errors of pack-db and of the services it serves.
-
-    Args:
-        message: what happened, on what, and what to do.
-        details: numbers and names a caller may want, sent along with the message. A subclass
-            that annotates a name of `details` offers it as an attribute.
-    """
-
-    code: ClassVar[str] = "error"
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        if "code" in vars(cls) and _BY_CODE.setdefault(cls.code, cls) is not cls:
-            raise TypeError(f"{cls.__name__} and {_BY_CODE[cls.code].__name__} share a code")
-
-    def __init__(self, message: str, **details: Any) -> None:
-        super().__init__(message)
-        self.details = details
-        for name in type(self).__annotations__:
-            setattr(self, name, details.get(name))
-
-
-def error_class(code: str) -> type[PackDbError]:
-    """The class that carries `code`; `PackDbError` itself for one this process does not know."""
-    return _BY_CODE.get(code, PackDbError)
+from pack_db.base_error import PackDbError as PackDbError
+from pack_db.base_error import details_to_send as details_to_send
+from pack_db.base_error import error_class as error_class
+from pack_db.base_error import error_from_wire as error_from_wire
 
 
 class ConfigurationError(PackDbError):
@@ -181,16 +157,29 @@ class ReplyTooLarge(PackDbError):
     code = "reply_too_large"
 
 
+class ReplyNotKept(PackDbError):
+    code = "reply_not_kept"
+
+
 class DeadlinePassed(PackDbError):
     code = "deadline_passed"
 
 
+class NotStarted(PackDbError):
+    code = "not_started"
+
+
 class InternalError(PackDbError):
     code = "internal_error"
+    id: str
 
 
 class ClientClosed(PackDbError):
     code = "client_closed"
+
+
+class ClocksDiffer(PackDbError):
+    code = "clocks_differ"
 
 
 class Unavailable(PackDbError):

@@ -58,6 +58,22 @@ def test_an_occupied_socket_is_one_line(daemon: DaemonProcess, tmp_path: Path) -
     assert f"listens at {daemon.socket_path}; stop it" in refused(second)
 
 
+def test_a_misspelt_setting_is_warned_of_in_one_line(start: Start, short_path: Path) -> None:
+    (short_path / ".env").write_text(
+        "ZMQ_SOKET_PATH=/run/s\nworkers=2\nPACK_DB_PATH=/srv/x.db\nLOG_LEVEL=INFO\n"
+        "DB_NAME=app\nDB_USER=app\nDB_HOST=db\nDATABASE_URL=mysql://db\nALLOWED_HOSTS=a\n"
+    )
+    daemon = start(DB_SYNCRONOUS="another program's", PACK_DB_WORKERS="2")
+    [warning] = [line for line in daemon.log.splitlines() if " WARNING " in line]
+    named = re.findall(r"(\w+) \(did you mean (\w+)\?\)", warning)
+    assert named == [
+        ("PACK_DB_PATH", "DB_PATH"),
+        ("PACK_DB_WORKERS", "WORKERS"),
+        ("ZMQ_SOKET_PATH", "ZMQ_SOCKET_PATH"),
+        ("workers", "WORKERS"),
+    ]
+
+
 def test_every_event_is_one_line_with_its_time(start: Start) -> None:
     daemon = start()
     assert daemon.stop(signal.SIGINT) == 0

@@ -21,7 +21,8 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def settings(config: Config) -> dict[str, object]:
-    return {name: value for name, value in vars(config).items() if not name.startswith("_")}
+    read = vars(config.check())
+    return {name: value for name, value in read.items() if name in vars(Config)}
 
 
 def test_every_setting_is_in_the_example_once() -> None:

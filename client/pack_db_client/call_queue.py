@@ -1,7 +1,8 @@
 import asyncio
 import copy
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,23 +43,29 @@ class CallQueue:
     def add(self, call: PendingCall) -> None:
         self._calls.append(call)
 
-    def take_together(self) -> list[PendingCall]:
-        """The calls for the next message, oldest first; none when none wait.
+    def put_back(self, calls: Sequence[PendingCall]) -> None:
+        """Let calls be the next again."""
+        self._calls.extendleft(reversed(calls))
+
+    def take_together(self, taken: list[PendingCall]) -> bool:
+        """Move the calls for the next message to `taken`, oldest first; False if none wait.
 
         A message has one deadline, the earliest of its calls'; so only calls whose deadlines
         lie close together share one.
         """
-        taken: list[PendingCall] = []
         size = 0
+        now_ns = time.monotonic_ns()
         while self._calls and len(taken) < MAX_CALLS_TOGETHER:
             call = self._calls[0]
-            if not call.result.done():  # cancelled, if it is
+            if call.deadline_ns <= now_ns:
+                call.fail(CallTimeout("the time was up before the call was sent; nothing was sent"))
+            elif not call.result.done():  # cancelled, if it is
                 size += len(call.data)
                 if taken and (size > self._max_bytes or not _close(call, taken[0])):
                     break
-                taken.append(call)
+                taken.append(call)  # first, as what interrupts this must not lose it
             self._calls.popleft()
-        return taken
+        return bool(taken)
 
     def fills_a_message(self) -> bool:
         return len(self._calls) >= MAX_CALLS_TOGETHER
@@ -66,12 +73,11 @@ class CallQueue:
     def has_waiting(self) -> bool:
         return any(not call.result.done() for call in self._calls)
 
-    def expired(self, now_ns: int) -> list[PendingCall]:
-        """Take out the calls whose deadline has passed."""
-        late = [call for call in self._calls if call.deadline_ns <= now_ns]
-        if late:
-            self._calls = deque(call for call in self._calls if call.deadline_ns > now_ns)
-        return late
+    def fail_expired(self, why: Callable[[], PackDbError]) -> None:
+        """Fail the calls whose deadline has passed."""
+        now_ns = time.monotonic_ns()
+        if late := [c for c in self._calls if c.deadline_ns <= now_ns and not c.result.done()]:
+            fail_all(late, why())
 
     def take_all(self) -> Iterable[PendingCall]:
         calls, self._calls = self._calls, deque()

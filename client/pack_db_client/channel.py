@@ -1,36 +1,32 @@
 import os
-import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import zmq
 
-from pack_db.errors import CallTimeout, ClientClosed
-from pack_db_client.delivery import Message, deliver, new_socket, try_once
-from pack_db_client.numbering import Numbering
-
-
-class _Connection:
-    """One process's connection and identity; a forked child inherits neither."""
-
-    def __init__(self, path: Path, max_message_bytes: int) -> None:
-        self.pid = os.getpid()
-        self.turn = threading.Lock()
-        self.closed = False
-        self.numbering = Numbering(max_message_bytes)
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.socket = new_socket(self.context, path)
+from pack_db.errors import ClientClosed, PackDbError
+from pack_db_client.connection import Connection
+from pack_db_client.delivery import deliver, outcome, try_once
+from pack_db_client.message import Message
 
 
 class Channel:
-    """Carries messages to the daemon and back, one at a time; threads take turns."""
+    """Carries messages to the daemon and back, each thread's over a connection of its own.
+
+    A call takes a connection that is idle, or makes one, and puts it back when it has ended in
+    order. There is no lock, so nothing that interrupts a call can leave one taken: a call from a
+    signal handler or a finalizer finds another connection, and one that an exception interrupts
+    takes its connection with it.
+    """
 
     def __init__(self, path: Path, max_message_bytes: int) -> None:
         self.path = path
         self._max_message_bytes = max_message_bytes
-        self._connection = _Connection(path, max_message_bytes)
+        self._idle: deque[Connection] = deque()
+        self._closed = False
 
     def round_trip(self, calls: Sequence[bytes], timeout_s: float, *, has_write: bool) -> list[Any]:
         """Send encoded calls in one message; returns their results, in order.
@@ -39,43 +35,50 @@ class Channel:
             MessageTooLarge, ClientClosed: nothing was sent; else as `deliver`.
         """
         deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
-        connection = self._own_connection()
-        if not connection.turn.acquire(timeout=timeout_s):
-            raise CallTimeout("calls of other threads took all the time; nothing was sent")
+        if self._closed:
+            raise ClientClosed("this client was closed; make a new one")
+        connection = self._idle_connection() or Connection(self.path, self._max_message_bytes)
         try:
-            if connection.closed:
-                raise ClientClosed("this client was closed; make a new one")
-            message = connection.numbering.next_message(calls, deadline_ns, has_write=has_write)
-            copies, results = try_once(connection.socket, message)
+            message = connection.next_message(calls, deadline_ns, has_write=has_write)
+            results = try_once(connection, message)
             if results is None:
-                results = self._keep_trying(connection, message, copies)
-            return results
-        finally:
-            connection.turn.release()
+                results = self._keep_trying(connection, message)
+        except PackDbError:
+            self._put_back(connection)
+            raise
+        self._put_back(connection)
+        return results
 
     def close(self) -> None:
-        """Wait for the answer to the call in hand, if the daemon is there, then disconnect."""
-        connection = self._connection
-        if connection.pid == os.getpid():
-            connection.closed = True
-            with connection.turn:
-                connection.context.destroy(linger=0)
+        """Disconnect, without waiting. Another thread's call that was sent still gets its answer;
+        one that waits for a daemon ends with `ClientClosed`."""
+        self._closed = True
+        self._idle.clear()
 
-    def _keep_trying(self, connection: _Connection, message: Message, copies: int) -> list[Any]:
-        delivery = deliver(connection.socket, self.path, message, copies)
+    def _idle_connection(self) -> Connection | None:
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                break  # another thread was faster
+            if connection.pid == os.getpid():
+                return connection
+        return None
+
+    def _put_back(self, connection: Connection) -> None:
+        self._idle.append(connection)
+        if self._closed:
+            self._idle.clear()
+
+    def _keep_trying(self, connection: Connection, message: Message) -> list[Any]:
+        delivery = deliver(connection, message)
         try:
             while True:
                 wait = next(delivery)
                 zmq.zmq_poll([(connection.socket, wait.events)], int(wait.seconds * 1000) + 1)
-                if connection.closed and wait.events == zmq.POLLOUT:
-                    delivery.throw(ClientClosed("another thread closed this client"))
+                if self._closed and wait.events == zmq.POLLOUT:
+                    closed = ClientClosed("this client was closed meanwhile")
+                    raise outcome(connection, closed, has_write=message.has_write)
         except StopIteration as answered:
             results: list[Any] = answered.value
             return results
-
-    def _own_connection(self) -> _Connection:
-        # libzmq's sockets and contexts do not work in a forked child, and an identity used
-        # by two processes would mix up their messages.
-        if self._connection.pid != os.getpid():
-            self._connection = _Connection(self.path, self._max_message_bytes)
-        return self._connection

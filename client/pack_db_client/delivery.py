@@ -1,5 +1,3 @@
-import itertools
-import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +6,6 @@ import zmq
 
 from pack_db.errors import (
     CallTimeout,
-    ClientClosed,
     DeadlinePassed,
     OutcomeUnknown,
     PackDbError,
@@ -16,12 +13,12 @@ from pack_db.errors import (
     StorageError,
     error_class,
 )
-from pack_db_client.protocol.messages import decode_reply
+from pack_db_client.connection import Connection
+from pack_db_client.message import Message
 from pack_db_client.unavailable import why_unavailable
 
 _LOOK_FIRST = "the write may have been done or not, so look before you repeat it"
 _TICK_S = 0.05  # how soon a lost connection is noticed
-_FIRST_RESEND_S = 1.0  # on a connection that lives; doubled each time
 
 
 class Wait(NamedTuple):
@@ -31,84 +28,77 @@ class Wait(NamedTuple):
     seconds: float
 
 
-class Message(NamedTuple):
-    data: bytes
-    sequence: int
-    deadline_ns: int  # CLOCK_MONOTONIC
-    has_write: bool
-    call_count: int
-
-
-def new_socket(context: zmq.Context[zmq.Socket[bytes]], path: Path) -> zmq.Socket[bytes]:
-    """A REQ socket that `deliver` can work with."""
-    socket = context.socket(zmq.REQ)
-    # A message may be sent again without its reply, and only the last copy's reply is taken.
-    socket.req_relaxed = True
-    socket.req_correlate = True
-    # Without a connection nothing is queued, so nothing is delivered after its caller gave up.
-    socket.immediate = True
-    socket.linger = 0
-    socket.reconnect_ivl = 10  # milliseconds
-    socket.connect(f"ipc://{path}")
-    return socket
-
-
-def try_once(socket: zmq.Socket[bytes], message: Message) -> tuple[int, list[Any] | None]:
-    """Send a message and wait a moment; how many copies were sent, and results if there are any.
+def try_once(connection: Connection, message: Message) -> list[Any] | None:
+    """Send a message and wait a moment; the results if there are any.
 
     When nothing is wrong that is all there is to do, and takes a tenth less of the CPU than
     `deliver`, which takes over from here.
     """
-    if _remaining_s(message) < _TICK_S or not _send(socket, message):
-        return 0, None
+    connection.was_lost()  # whatever happened before this message
+    if message.remaining_s() < _TICK_S or not connection.send(message):
+        return None
     # Not a blocking recv: pyzmq begins its time anew after each signal.
-    zmq.zmq_poll([(socket, zmq.POLLIN)], int(_TICK_S * 1000))
-    return 1, _receive(socket, message)
+    zmq.zmq_poll([(connection.socket, zmq.POLLIN)], int(_TICK_S * 1000))
+    return connection.receive(message)
 
 
 Delivery = Generator[Wait, None, list[Any]]
 
 
-def deliver(socket: zmq.Socket[bytes], path: Path, message: Message, copies: int = 0) -> Delivery:
+def deliver(connection: Connection, message: Message) -> Delivery:
     """Send a message until it is answered or its deadline has passed; returns the results.
 
-    Does not wait itself but says for what to wait, so that threads and coroutines share it.
-    Whoever will wait no longer throws `ClientClosed` in; what comes out says what became of
-    the message. The daemon does a message once however often it is sent.
+    A copy is sent only when the connection was lost over which the last one went. A daemon that
+    is slow is sent nothing twice: copies would only make it slower, and only the last one's
+    answer is taken. The daemon does a message once however often it is sent.
 
-    Args:
-        copies: how many were sent already.
+    Does not wait itself but says for what to wait, so that threads and coroutines share it.
 
     Raises:
-        Unavailable, ClientClosed: nothing was sent.
+        Unavailable: nothing was sent.
         CallTimeout: nothing was written, or nothing was sent to a daemon that is too busy.
         OutcomeUnknown: the message was sent, may have written, and was not answered.
     """
-    resend_s = _FIRST_RESEND_S
-    resend_at = time.monotonic() + resend_s if copies else 0.0
-    try:
-        while True:
-            # Nothing is ready only when the connection is lost: with IMMEDIATE a REQ socket can
-            # be sent to only while it is connected.
-            if time.monotonic() >= resend_at or not ready_events(socket):
-                if not _send(socket, message):
-                    yield from _wait_and_send(socket, path, message, copies)
-                copies += 1
-                resend_at = time.monotonic() + resend_s
-                resend_s *= 2
-            if not (seconds := _remaining_s(message)):
-                raise _not_answered(path, message, copies)
-            yield Wait(zmq.POLLIN, min(seconds, _TICK_S))
-            if (results := _receive(socket, message)) is not None:
-                if copies > 1 and message.has_write and _is_about_one_copy(results):
-                    # An earlier copy may have been done before the daemon was killed.
-                    raise OutcomeUnknown(
-                        "the message was sent again and then failed "
-                        f"({results[0][1]}); {_LOOK_FIRST}"
-                    )
-                return results
-    except ClientClosed as closed:
-        raise _outcome(message, copies, closed) from None
+    while True:
+        if not connection.copies or connection.was_lost():
+            yield from _send(connection, message)
+        seconds = message.remaining_s()
+        yield Wait(zmq.POLLIN, min(seconds, _TICK_S))
+        if (results := connection.receive(message)) is not None:
+            if connection.copies > 1 and message.has_write and _is_about_one_copy(results):
+                # An earlier copy may have been done before the daemon was killed.
+                raise OutcomeUnknown(
+                    f"the message was sent again and then failed ({results[0][1]}); {_LOOK_FIRST}"
+                )
+            return results
+        if not seconds:
+            raise _not_answered(connection, message)
+
+
+def outcome(connection: Connection, error: PackDbError, *, has_write: bool) -> PackDbError:
+    """What becomes of the latest message if nobody waits for it any more because of `error`."""
+    if connection.copies and has_write:
+        return OutcomeUnknown(f"{error}; {_LOOK_FIRST}")
+    return error
+
+
+def nothing_sent(path: Path) -> PackDbError:
+    """Why a message could not be sent in time."""
+    return why_unavailable(path) or CallTimeout(
+        f"the daemon at {path} did not take the message in time; nothing was sent"
+    )
+
+
+def _send(connection: Connection, message: Message) -> Generator[Wait, None, None]:
+    is_first_try = True
+    while seconds := message.remaining_s():
+        if connection.send(message):
+            return
+        if not is_first_try and not connection.copies:
+            _raise_if_denied(connection.path)
+        yield Wait(zmq.POLLOUT, min(seconds, _TICK_S))
+        is_first_try = False
+    raise _not_answered(connection, message)
 
 
 def _is_about_one_copy(results: list[Any]) -> bool:
@@ -116,63 +106,13 @@ def _is_about_one_copy(results: list[Any]) -> bool:
     return issubclass(error_class(results[0][0]), (DeadlinePassed, StorageError))
 
 
-def _send(socket: zmq.Socket[bytes], message: Message) -> bool:
-    try:
-        socket.send(message.data, zmq.NOBLOCK)
-    except zmq.Again:
-        return False
-    return True
-
-
-def _wait_and_send(
-    socket: zmq.Socket[bytes], path: Path, message: Message, copies: int
-) -> Generator[Wait, None, None]:
-    for attempt in itertools.count():
-        if copies == 0 and attempt == 1:
-            _raise_if_denied(path)
-        if not (seconds := _remaining_s(message)):
-            raise _not_answered(path, message, copies)
-        yield Wait(zmq.POLLOUT, min(seconds, _TICK_S))
-        if _send(socket, message):
-            return
-
-
 def _raise_if_denied(path: Path) -> None:
     if isinstance(denied := why_unavailable(path), PermissionDenied):
         raise denied  # waiting would not help
 
 
-def _receive(socket: zmq.Socket[bytes], message: Message) -> list[Any] | None:
-    try:
-        sequence, results = decode_reply(socket.recv(zmq.NOBLOCK))
-    except zmq.Again:
-        return None  # also when poll said otherwise: it may have seen a stale reply
-    if sequence not in (message.sequence, 0):  # 0: the daemon could not read ours
-        return None
-    # The one result of a message that was refused as a whole is the result of all its calls.
-    return results if len(results) == message.call_count else results[:1] * message.call_count
-
-
-def ready_events(socket: zmq.Socket[bytes]) -> int:
-    """`zmq.POLLIN` or `zmq.POLLOUT`, or both or 0, for what can be done without waiting."""
-    return int(socket.getsockopt(zmq.EVENTS))
-
-
-def _remaining_s(message: Message) -> float:
-    return max(0.0, (message.deadline_ns - time.monotonic_ns()) / 1e9)
-
-
-def _not_answered(path: Path, message: Message, copies: int) -> PackDbError:
-    if copies:
-        return _outcome(
-            message, copies, CallTimeout(f"the daemon at {path} did not answer in time")
-        )
-    return why_unavailable(path) or CallTimeout(
-        f"the daemon at {path} is too busy to take the message; nothing was sent"
-    )
-
-
-def _outcome(message: Message, copies: int, error: PackDbError) -> PackDbError:
-    if copies and message.has_write:
-        return OutcomeUnknown(f"{error}; {_LOOK_FIRST}")
-    return error
+def _not_answered(connection: Connection, message: Message) -> PackDbError:
+    if not connection.copies:
+        return nothing_sent(connection.path)
+    error = CallTimeout(f"the daemon at {connection.path} did not answer in time")
+    return outcome(connection, error, has_write=message.has_write)

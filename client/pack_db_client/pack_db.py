@@ -4,7 +4,7 @@ from typing import Any, Self, TypeVar
 
 from typing_extensions import TypeForm
 
-from pack_db.config import Config
+from pack_db.config import Config, checked_socket_path
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.token_repo import TokenRepo
 from pack_db_client.batch import Batch
@@ -41,24 +41,31 @@ class PackDb:
         config: Config | None = None,
     ) -> None:
         config = config or Config()
-        path = config.client_socket_path if socket_path is None else Path(socket_path)
-        self._channel = Channel(path, config.max_message_bytes)
-        self._set_timeout(config.timeout_s if timeout_s is None else timeout_s)
+        if socket_path is None:
+            path = config.client_socket_path
+        else:
+            path = checked_socket_path(socket_path, "socket_path")
+        timeout_s = config.timeout_s if timeout_s is None else timeout_s
+        self._is_view = False
+        self._set_up(Channel(path, config.max_message_bytes), timeout_s)
 
     def service(self, name: str, interface: TypeForm[Interface]) -> Interface:
         """A service that the daemon serves under `name`, typed as its interface."""
-        return make_stub(name, interface, self._call)
+        return make_stub(name, interface, self._caller)
 
     def with_timeout(self, timeout_s: float) -> "PackDb":
-        """This client with another timeout for each call; both use one connection."""
+        """This client with another timeout for each call.
+
+        Both share their connections, which are this client's: closing the other does nothing.
+        """
         view = object.__new__(type(self))
-        view._channel = self._channel
-        view._set_timeout(timeout_s)
+        view._is_view = True
+        view._set_up(self._caller.channel, timeout_s)
         return view
 
     def batch(self) -> Batch:
         """Calls that travel in one message: `with db.batch() as batch: batch.submit(...)`."""
-        return Batch(self._channel, self._timeout_s)
+        return Batch(self._caller.channel, self._caller.timeout_s)
 
     def ping(self) -> str:
         """The version of pack-db that the daemon runs."""
@@ -69,8 +76,13 @@ class PackDb:
         return self._daemon.status()
 
     def close(self) -> None:
-        """Wait for the call in hand, then disconnect."""
-        self._channel.close()
+        """Disconnect, without waiting; a client that is dropped does so by itself.
+
+        Another thread's call that was sent still gets its answer; one that waits for a daemon
+        ends with `ClientClosed`.
+        """
+        if not self._is_view:
+            self._caller.channel.close()
 
     def __enter__(self) -> Self:
         return self
@@ -83,13 +95,20 @@ class PackDb:
     ) -> None:
         self.close()
 
-    def _set_timeout(self, timeout_s: float) -> None:
-        self._timeout_s = checked_timeout(timeout_s)
+    def _set_up(self, channel: Channel, timeout_s: float) -> None:
+        # Nothing of it refers to this object: without a cycle it goes as soon as it is dropped.
+        self._caller = _ChannelCaller(channel, checked_timeout(timeout_s))
         self.accounts = self.service("accounts", AccountRepo)
         self.tokens = self.service("tokens", TokenRepo)
         self._daemon = self.service(DAEMON_SERVICE, DaemonService)
 
-    def _call(self, method: Method, arguments: Arguments) -> Any:
+
+class _ChannelCaller:
+    def __init__(self, channel: Channel, timeout_s: float) -> None:
+        self.channel = channel
+        self.timeout_s = timeout_s
+
+    def __call__(self, method: Method, arguments: Arguments) -> Any:
         call = encode_call(method.name, arguments)
-        [result] = self._channel.round_trip([call], self._timeout_s, has_write=not method.is_query)
+        [result] = self.channel.round_trip([call], self.timeout_s, has_write=not method.is_query)
         return method.convert_result(result_value(result))

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from typing_extensions import TypeForm
 
@@ -8,37 +8,50 @@ from pack_db_client.protocol.messages import Arguments
 from pack_db_client.protocol.methods import Method, methods_of
 
 Interface = TypeVar("Interface")
-Send = Callable[[Method, Arguments], Any]
 
 
-def make_stub(service: str, interface: TypeForm[Interface], send: Send) -> Interface:
-    """An implementation of `interface` whose methods pass their arguments to `send`.
+class Caller(Protocol):
+    """Makes the calls of a stub."""
+
+    @property
+    def channel(self) -> object:
+        """What they travel over."""
+
+    def __call__(self, method: Method, arguments: Arguments) -> Any:
+        """The result of one call, or an awaitable of it."""
+
+
+def make_stub(service: str, interface: TypeForm[Interface], caller: Caller) -> Interface:
+    """An implementation of `interface` whose methods are called by `caller`.
 
     Raises:
         TypeError: the interface has a method that cannot travel.
     """
-    return cast(Interface, _stub_class(service, cast(type, interface))(send))
+    return cast(Interface, _stub_class(service, cast(type, interface))(caller))
 
 
-def remote_method(function: Callable[..., Any]) -> Method:
+def remote_method(function: Callable[..., Any], channel: object) -> Method:
     """The method of a service that a stub's method stands for.
 
     Raises:
-        TypeError: it is no stub's method.
+        TypeError: it is no method of a stub whose calls travel over `channel`.
     """
     method = getattr(function, "remote_method", None)
-    if not isinstance(method, Method):
+    stub = getattr(function, "__self__", None)
+    if not isinstance(method, Method) or not isinstance(stub, _Stub):
         raise TypeError(f"{function!r} is not a method of a service of this client")
+    if stub._caller.channel is not channel:
+        raise TypeError(f"{method.name} is a method of another client than this batch's")
     return method
 
 
 class _Stub:
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
 
 
 @lru_cache
-def _stub_class(service: str, interface: type) -> Callable[[Send], object]:
+def _stub_class(service: str, interface: type) -> Callable[[Caller], object]:
     methods = {m.function_name: _stub_method(interface, m) for m in methods_of(service, interface)}
     return type(f"{interface.__name__}Stub", (_Stub, interface), methods)
 
@@ -46,7 +59,7 @@ def _stub_class(service: str, interface: type) -> Callable[[Send], object]:
 def _stub_method(interface: type, method: Method) -> Callable[..., Any]:
     @wraps(getattr(interface, method.function_name))
     def call(self: _Stub, *args: Any, **kwargs: Any) -> Any:
-        return self._send(method, method.pack_arguments(args, kwargs))
+        return self._caller(method, method.pack_arguments(args, kwargs))
 
     # `wraps` copies the mark that makes it abstract, too.
     call.__dict__.update(__isabstractmethod__=False, remote_method=method)

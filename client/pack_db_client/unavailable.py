@@ -1,3 +1,4 @@
+import os
 import socket
 from pathlib import Path
 
@@ -9,7 +10,11 @@ def why_unavailable(path: Path) -> Unavailable | None:
 
     libzmq's connect succeeds whatever is at the path, so a plain one has to find out.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+    try:
+        probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    except OSError as exc:
+        return _no_descriptors(exc)
+    with probe:
         probe.setblocking(False)
         try:
             probe.connect(str(path))
@@ -26,3 +31,27 @@ def why_unavailable(path: Path) -> Unavailable | None:
                 "start one with 'pack-db serve', or set ZMQ_SOCKET_PATH to where it listens"
             )
     return None
+
+
+def require_descriptors(count: int) -> None:
+    """Find out beforehand: libzmq ends the process when it can have no more descriptors.
+
+    Raises:
+        Unavailable: this process cannot open `count` more files.
+    """
+    opened = []
+    try:
+        for _ in range(count):
+            opened.append(os.eventfd(0, os.EFD_CLOEXEC))  # noqa: PERF401  # one may fail
+    except OSError as exc:
+        raise _no_descriptors(exc) from exc
+    finally:
+        for fd in opened:
+            os.close(fd)
+
+
+def _no_descriptors(exc: OSError) -> Unavailable:
+    return Unavailable(
+        f"this process cannot open another file ({exc.strerror}); nothing was sent. "
+        "Close some, or raise the limit (ulimit -n, or LimitNOFILE= of systemd)"
+    )

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pack_db.config import Config, ConfigKeys
-from pack_db.errors import ConfigurationError
+from pack_db.errors import ConfigurationError, PackDbError
+
+
+class SocketLost(PackDbError):
+    """The socket's file is no longer there, and only the service manager can make it anew."""
+
+    code = "socket_lost"
 
 
 class AdoptedSocket:
@@ -17,6 +23,7 @@ class AdoptedSocket:
 
     Raises:
         ConfigurationError: it is not a listening stream socket at the configured path.
+        SocketLost: nothing is at that path.
     """
 
     def __init__(self, fds: Sequence[int], config: Config) -> None:
@@ -36,9 +43,27 @@ class AdoptedSocket:
             self._socket.close()
             raise
         os.set_inheritable(fds[0], False)
+        self._identity = self._identity_at_path()
 
     def fileno(self) -> int:
         return self._socket.fileno()
+
+    def is_in_place(self) -> bool:
+        """True.
+
+        Raises:
+            SocketLost: it is no longer where clients look.
+        """
+        if self._identity_at_path() != self._identity:
+            raise self._lost()
+        return True
+
+    def renew(self) -> None:
+        """
+        Raises:
+            SocketLost: always, as nobody else than the service manager may listen there.
+        """
+        raise self._lost()
 
     def close(self) -> None:
         """Give the socket back: who connects from now on waits for the next daemon."""
@@ -58,6 +83,19 @@ class AdoptedSocket:
                 f"the service manager passed a socket at {address!r}, but clients look for "
                 f"{self.path}; make ListenStream= and {ConfigKeys.ZMQ_SOCKET_PATH} the same"
             )
+
+    def _identity_at_path(self) -> tuple[int, int]:
+        try:
+            status = self.path.lstat()
+        except OSError as exc:
+            raise self._lost() from exc
+        return status.st_dev, status.st_ino
+
+    def _lost(self) -> SocketLost:
+        return SocketLost(
+            f"the socket {self.path} was removed or replaced, so no client finds it; have the "
+            "service manager make it anew: systemctl restart pack-db.socket"
+        )
 
 
 def _refused(fd: int, reason: str) -> ConfigurationError:

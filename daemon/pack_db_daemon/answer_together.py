@@ -18,10 +18,10 @@ class AnswerTogether(Answering):
         self._queue = queue
         self._was_idle = True  # when it was asked last, there was nothing
 
-    def answer(self, letters: Sequence[Letter]) -> Iterator[tuple[list[bytes], bytes]]:
+    def answer(self, letters: Sequence[Letter]) -> Iterator[tuple[Letter, bytes]]:
         if letters:
             self._queue.record(len(letters), waited=len(letters) - self._was_idle)
         self._was_idle = not letters
         messages = [(letter.data, letter.user_id) for letter in letters]
         for index, reply in self._dispatcher.dispatch_together(messages):
-            yield letters[index].envelope, reply
+            yield letters[index], reply

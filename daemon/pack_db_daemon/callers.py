@@ -20,9 +20,11 @@ class Callers:
         self._group_ids = group_ids
         # Asked for every message, while a connection's address never changes.
         self.user_id = lru_cache(_REMEMBERED)(self._user_id)
-        """The uid in a libzmq `Peer-Address`; None if this user may not call."""
+        """The uid in a libzmq `Peer-Address`; None if this user may not call, or it is empty."""
 
     def _user_id(self, address: str) -> int | None:
+        if not address:
+            return None
         # "localhost:uid:gid:pid", of whoever called connect().
         user_id, group_id = (int(number) for number in address.split(":")[1:3])
         everybody = not self._user_ids and not self._group_ids

@@ -1,55 +1,49 @@
 import logging
 import resource
-import socket
 import struct
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import NamedTuple
 
 import zmq
 
-_MOST = 1024
-_ENOUGH_DESCRIPTORS = 4096
+from pack_db_daemon.accepted_connection import Peer, has_ended, peer_of, shut_down
+
+# libzmq waits for who reads its events when a thousand wait, one of them in hand. So many more
+# connections than were counted it may have accepted at any time.
+_UNCOUNTED = 1100
+_OWN = 100  # descriptors for all else: the database and its connections, the log, libzmq itself
+_MOST = 8192  # each takes 31 KiB of memory, and of a system service 384 MiB are free
 _EVENT = struct.Struct("=Hi")  # what happened, and a descriptor; zmq_socket_monitor(3)
-_CREDENTIALS = struct.Struct("=iII")  # pid, uid, gid; ucred in unix(7)
 _EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_MONITOR_STOPPED
 
 _log = logging.getLogger(__name__)
 
 
-class Peer(NamedTuple):
-    """What the kernel says of the process that connected."""
-
-    pid: int  # 0 if it is in a PID namespace that this process does not see
-    user_id: int  # numeric, the effective one
-
-
 class ConnectionLimit:
-    """Knows the connections of a socket; for one too many, the oldest is closed.
+    """Knows the connections of a socket, and closes what comes when there are too many.
 
-    libzmq aborts the process when no descriptor is left for a new connection (libzmq#1306). Its
-    client notices a closed connection and makes another, so for an honest one it costs a resend.
+    libzmq aborts the process when no descriptor is left for a new connection (libzmq#1306). Those
+    that are there notice nothing of one that is refused; its client tries again later.
 
     It has a thread of its own: libzmq accepts in the background, also while the serving loop
-    waits for the disk. When a thousand events wait for that thread, libzmq waits, too, so of
-    4096 descriptors some are always free. With fewer than that, a quick flood may win.
+    waits for the disk.
 
     Args:
         path: where the socket listens; it is not bound yet.
+        most: connections that are let in.
     """
 
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", path: str) -> None:
+    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", path: str, most: int) -> None:
         self._path = path
-        self._most = min(_MOST, _raise_descriptor_limit() // 4)
+        self._most = most
         self._context = context
-        self._oldest_first: dict[int, Peer | None] = {}  # by descriptor
+        self._admitted: dict[int, Peer | None] = {}  # by descriptor
+        self._cut_off: set[int] = set()
         self._thread = threading.Thread(target=self._watch, name="connection-limit", daemon=True)
 
     @property
     def peers(self) -> list[Peer | None]:
         """Who made each connection that is open; None if it was over before that was known."""
-        return list(self._oldest_first.values())  # in one step, which the thread cannot divide
+        return list(self._admitted.values())  # in one step, which the thread cannot divide
 
     def start(self, watched: "zmq.Socket[bytes]") -> None:
         """Watch a socket until it is closed."""
@@ -60,8 +54,26 @@ class ConnectionLimit:
         self._events.connect(address)
         self._thread.start()  # from here on the events are its own
 
+    def cut_off(self, fd: int, reason: str) -> None:
+        """End a connection, for what its peer has done."""
+        _log.warning("a connection of %s was closed: %s", self._admitted.get(fd), reason)
+        self._cut_off.add(fd)
+        shut_down(fd, self._path)
+
+    def is_cut_off(self, fd: int) -> bool:
+        """Whether this connection has ended, though libzmq still hands over what it sent before.
+
+        libzmq notices only when that was read, and keeps what is sent to it until then.
+        """
+        if fd not in self._cut_off:
+            return False
+        if has_ended(fd):
+            return True
+        self._cut_off.discard(fd)  # it is another connection's by now
+        return False
+
     def wait(self) -> None:
-        """Wait for the end, once the socket is closed."""
+        """Wait for the end, once the socket is closed: until its connections are, too."""
         self._thread.join()
 
     def _watch(self) -> None:
@@ -72,57 +84,34 @@ class ConnectionLimit:
                 if event == zmq.EVENT_ACCEPTED:
                     self._admit(fd)
                 elif event == zmq.EVENT_DISCONNECTED:
-                    self._oldest_first.pop(fd, None)
+                    self._admitted.pop(fd, None)
                 else:
                     return
 
     def _admit(self, fd: int) -> None:
-        self._oldest_first[fd] = _peer(fd)
-        if len(self._oldest_first) > self._most:
-            oldest = next(iter(self._oldest_first))
-            del self._oldest_first[oldest]
-            _shut_down(oldest, self._path)
-            _log.warning("there are more than %d connections; the oldest was closed", self._most)
+        if fd in self._admitted or len(self._admitted) < self._most:
+            self._admitted[fd] = peer_of(fd)
+            return
+        shut_down(fd, self._path)
+        _log.warning(
+            "there are %d connections, and no descriptors for more; a new one was refused "
+            "(raise ulimit -Hn, or LimitNOFILE= of systemd)",
+            self._most,
+        )
 
 
-@contextmanager
-def _borrowed(fd: int) -> Iterator[socket.socket]:
-    # The descriptor is libzmq's, which closes it once it reads the end. It may have done so by
-    # itself just now, and the number may be of something else, which must stay as it is.
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fd)
-    try:
-        yield connection
-    finally:
-        connection.detach()
-
-
-def _peer(fd: int) -> Peer | None:
-    try:
-        with _borrowed(fd) as connection:
-            credentials = connection.getsockopt(
-                socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
-            )
-    except OSError:
-        return None  # the peer was faster
-    pid, user_id, _ = _CREDENTIALS.unpack(credentials)
-    return Peer(pid, user_id)
-
-
-def _shut_down(fd: int, path: str) -> None:
-    with suppress(OSError), _borrowed(fd) as connection:  # the peer may be faster
-        if connection.getsockname() == path:
-            connection.shutdown(socket.SHUT_RDWR)
-
-
-def _raise_descriptor_limit() -> int:
+def room_for_connections() -> int:
+    """How many connections there are descriptors for, all that this process may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < _ENOUGH_DESCRIPTORS:
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    room = hard - _OWN - _UNCOUNTED
+    if room < hard // 4:
         _log.warning(
             "this process may open %d files; a flood of connections can end it below %d, "
             "so raise the hard limit (ulimit -Hn, or LimitNOFILE= of systemd)",
             hard,
-            _ENOUGH_DESCRIPTORS,
+            (_OWN + _UNCOUNTED) * 4 // 3,
         )
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+        room = hard // 4
+    return min(room, _MOST)

@@ -1,42 +1,28 @@
 import hashlib
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import NamedTuple
 
-from pack_db.errors import (
-    BadRequest,
-    DeadlinePassed,
-    InternalError,
-    PackDbError,
-    ReplyTooLarge,
-    StorageError,
-    UnknownMethod,
-)
+from pack_db.errors import BadRequest, DeadlinePassed, PackDbError, StorageError
 from pack_db.interfaces.database import Database
 from pack_db.interfaces.reply_journal import JournaledMessage
 from pack_db_client.protocol.messages import (
     MAX_DEADLINE_AHEAD_S,
-    Arguments,
     Refusal,
     Request,
     decode_request,
-    encode_error,
     encode_reply,
-    encode_value,
 )
+from pack_db_daemon.call_runner import BUDGET_NS, CallFailed, CallRunner, ResolvedCall
 from pack_db_daemon.call_statistics import CallStatistics
 from pack_db_daemon.exactly_once import ExactlyOnce, Undone
-from pack_db_daemon.method_table import MethodTable, ServedMethod
+from pack_db_daemon.failures import failure_of
+from pack_db_daemon.method_table import MethodTable
 from pack_db_daemon.retries import Retries
 
-_log = logging.getLogger(__name__)
-
-ResolvedCall = tuple[ServedMethod | None, Arguments]
-
+_GROUP_BUDGET_NS = 2 * BUDGET_NS  # for what is done before a commit that is shared
 _NO_BLOCK = nullcontext()
-_REPLY_OVERHEAD = 32  # bytes of a reply around its results, at most
 
 
 class _Message(NamedTuple):
@@ -47,26 +33,16 @@ class _Message(NamedTuple):
     is_query: bool
 
 
-class _CallFailed(Exception):
-    """A call shall be undone.
-
-    Args:
-        error: what its caller is told.
-        defect: what really happened, if nobody should be told.
-    """
-
-    def __init__(self, error: PackDbError, defect: Exception | None = None) -> None:
-        super().__init__(error)
-        self.result = encode_error(error)
-        self.defect = defect
+class _Late(Exception):
+    """The deadline of a message passed before the commit that it shares."""
 
 
 class Dispatcher:
     """Turns the bytes of a request into calls of services, and what they return into bytes.
 
     Args:
-        max_reply_bytes: a call whose result would make the reply larger fails instead.
-        clock_ns: the clock of the deadlines.
+        max_reply_bytes: a call whose result would make the reply larger is not done.
+        clock_ns: the clock of the deadlines and of the budgets.
     """
 
     def __init__(
@@ -83,8 +59,7 @@ class Dispatcher:
         self._database = database
         self._exactly_once = exactly_once
         self._retries = retries
-        self._statistics = statistics
-        self._max_results_bytes = max_reply_bytes - _REPLY_OVERHEAD
+        self._runner = CallRunner(database, statistics, max_reply_bytes, clock_ns)
         self._clock_ns = clock_ns
 
     def dispatch(self, data: bytes, user_id: int) -> bytes:
@@ -117,28 +92,50 @@ class Dispatcher:
             else:
                 writes.append((index, message))
         try:
-            if len(writes) > 1:
-                with self._database.transaction():
-                    replies = [(i, self._reply(m, together=True)) for i, m in writes]
+            while len(writes) > 1:
+                for late in [write for write in writes if self._is_late(write[1])]:
+                    writes.remove(late)
+                    yield late[0], self._reply(late[1])
+                replies = self._replies_together(writes)
                 yield from replies
-                return
+                answered = {index for index, _ in replies}
+                writes = [write for write in writes if write[0] not in answered]
         except StorageError:
             pass  # whose fault it was shows when each is done by itself
         for index, message in writes:
             yield index, self._reply(message)
 
+    def _replies_together(self, writes: Sequence[tuple[int, _Message]]) -> list[tuple[int, bytes]]:
+        """Do as many messages in one commit as fit into a budget; none if one became too late."""
+        stop_ns = self._clock_ns() + _GROUP_BUDGET_NS
+        replies = []
+        try:
+            with self._database.transaction():
+                for index, message in writes:
+                    replies.append((index, self._reply(message, together=True)))
+                    if self._clock_ns() > stop_ns:
+                        break
+                if any(self._is_late(message) for _, message in writes[: len(replies)]):
+                    raise _Late
+        except _Late:
+            return []
+        return replies
+
+    def _is_late(self, message: _Message) -> bool:
+        return self._clock_ns() > message.request.deadline_ns
+
     def _read(self, data: bytes, user_id: int) -> _Message | bytes:
         try:
             request = decode_request(data)
         except Refusal as refusal:
-            return _refused(refusal.sequence, refusal.error)
+            return self._refused(refusal.sequence, refusal.error)
         calls: list[ResolvedCall] = []
         is_query = True
-        for name, arguments in request.calls:
-            method = self._methods.get(name)
-            calls.append((method, arguments))
+        for call in request.calls:
+            method = call and self._methods.get(call.method)
+            calls.append((method, call))
             if method is not None and not method.is_query:
-                is_query = False  # an unknown method fails alone, and writes nothing
+                is_query = False  # what cannot be called fails alone, and writes nothing
         return _Message(data, user_id, request, calls, is_query)
 
     def _reply(self, message: _Message, *, together: bool = False) -> bytes:
@@ -147,10 +144,9 @@ class Dispatcher:
         except PackDbError as error:
             if together and isinstance(error, StorageError):
                 raise
-            return _refused(message.request.sequence, error)
-        except Exception:
-            _log.exception("a message could not be answered")
-            return _refused(message.request.sequence, _internal_error())
+            return self._refused(message.request.sequence, error)
+        except Exception as exc:
+            return self._refused(message.request.sequence, exc)
 
     def _answer(self, message: _Message, together: bool) -> bytes:
         request = message.request
@@ -175,86 +171,21 @@ class Dispatcher:
 
     def _ask(self, message: _Message) -> bytes:
         with self._database.snapshot() if len(message.calls) > 1 else _NO_BLOCK:
-            return encode_reply(message.request.sequence, self._results(message))
+            return self._work(message)
 
     def _run(self, message: _Message) -> bytes:
-        sequence = message.request.sequence
         try:
-            return encode_reply(sequence, self._results(message))
-        except _CallFailed:
+            return self._work(message)
+        except CallFailed:
             pass
         # A savepoint for every write would cost more than doing this now and then.
-        raise Undone(lambda: encode_reply(sequence, self._results(message, alone=True)))
+        raise Undone(lambda: self._work(message, alone=True))
 
-    def _results(self, message: _Message, *, alone: bool = False) -> list[bytes]:
-        """Do one call after the other.
+    def _work(self, message: _Message, *, alone: bool = False) -> bytes:
+        results = self._runner.results(message.calls, is_query=message.is_query, alone=alone)
+        return encode_reply(message.request.sequence, results, self._clock_ns())
 
-        Args:
-            alone: a call that fails is undone alone, and the others go on.
-
-        Raises:
-            _CallFailed: a call failed, and all are to be undone.
-        """
-        room = self._max_results_bytes
-        results = []
-        took_ns = []
-        for method, arguments in message.calls:
-            started_ns = time.perf_counter_ns()
-            failed = False
-            try:
-                with self._database.savepoint() if alone else _NO_BLOCK:
-                    result = self._call(method, arguments, room)
-            except _CallFailed as failure:
-                # A query counts, too: after a statement that failed, PostgreSQL does no other.
-                if not message.is_query and not alone:
-                    raise
-                if failure.defect is not None:
-                    _log.error("%s failed", method and method.name, exc_info=failure.defect)
-                result = failure.result
-                failed = True
-            if method is not None:
-                took_ns.append((method.name, time.perf_counter_ns() - started_ns, failed))
-            room -= len(result)
-            results.append(result)
-        if room < 0:
-            # Errors need room too; together they took more than there was.
-            raise ReplyTooLarge(
-                "the message's results would not fit in one reply; send fewer calls"
-            )
-        for name, elapsed_ns, failed in took_ns:
-            self._statistics.record(name, elapsed_ns, failed=failed)
-        return results
-
-    def _call(self, method: ServedMethod | None, arguments: Arguments, room: int) -> bytes:
-        if method is None:
-            raise _CallFailed(
-                UnknownMethod("this daemon has no such method; a name is service.method")
-            )
-        try:
-            args, kwargs = method.convert_arguments(arguments)
-            # Encoded before the commit: a result that cannot be sent must undo its call.
-            return self._encode(method.function(*args, **kwargs), room)
-        except StorageError:
-            self._statistics.record(method.name, 0, failed=True)
-            raise  # the whole transaction may be undone already, so all its calls fail
-        except PackDbError as error:
-            raise _CallFailed(error) from error
-        except Exception as exc:
-            raise _CallFailed(_internal_error(), exc) from exc
-
-    def _encode(self, value: object, room: int) -> bytes:
-        result = encode_value(value)
-        if len(result) > room:
-            raise ReplyTooLarge(
-                f"the result would not fit in a reply of {self._max_results_bytes} bytes "
-                "(MAX_MESSAGE_BYTES); ask for less at once"
-            )
-        return result
-
-
-def _refused(sequence: int, error: PackDbError) -> bytes:
-    return encode_reply(sequence, [encode_error(error)])
-
-
-def _internal_error() -> InternalError:
-    return InternalError("the daemon failed unexpectedly; its log says more")
+    def _refused(self, sequence: int, exc: Exception) -> bytes:
+        failure = failure_of(exc, "the message could not be answered")
+        failure.log()
+        return encode_reply(sequence, [failure.result], self._clock_ns())

@@ -6,7 +6,7 @@ import socket
 import stat
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pack_db.config import Config, ConfigKeys
@@ -34,32 +34,51 @@ class ListeningSocket:
 
     def __init__(self, config: Config) -> None:
         self.path: Path = config.socket_path
-        directory = self.path.parent
-        try:
-            _make_safe(directory)
-            group_id = _group_id(config.socket_group)
-            with _one_at_a_time(self.path):
-                _remove_dead_socket(self.path)
-                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                try:
-                    self._bind(config.socket_mode, group_id)
-                    self._socket.listen(_BACKLOG)
-                except BaseException:
-                    self._socket.close()
-                    raise
-        except OSError as exc:
-            raise ConfigurationError(
-                f"{ConfigKeys.ZMQ_SOCKET_PATH}: cannot listen at {self.path}: {exc.strerror}"
-            ) from exc
+        self._config = config
+        self._listen()
 
     def fileno(self) -> int:
         return self._socket.fileno()
 
+    def is_in_place(self) -> bool:
+        """Whether it is where clients look; False if nothing is there.
+
+        Raises:
+            SocketInUse: something else is there.
+        """
+        try:
+            status = self.path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        if (status.st_dev, status.st_ino) != self._identity:
+            raise SocketInUse(
+                f"something else has taken the place of the socket {self.path}, "
+                "so clients no longer find this daemon"
+            )
+        return True
+
+    def renew(self) -> None:
+        """Listen anew, where nothing is any more; errors as when it was made."""
+        self._socket.close()
+        self._listen()
+
     def close(self) -> None:
         """Stop listening and remove the socket, if it is still this one at the path."""
-        if os.path.lexists(self.path) and os.stat(self.path).st_ino == self._inode:
-            self.path.unlink()
+        with suppress(OSError, SocketInUse):
+            if self.is_in_place():
+                self.path.unlink()
         self._socket.close()
+
+    def _listen(self) -> None:
+        with _free_place(self._config) as group_id:
+            self.path.unlink(missing_ok=True)
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                self._bind(self._config.socket_mode, group_id)
+                self._socket.listen(_BACKLOG)
+            except BaseException:
+                self._socket.close()
+                raise
 
     def _bind(self, mode: int, group_id: int | None) -> None:
         # The new file takes the mode of the socket (unix_bind in Linux's net/unix/af_unix.c).
@@ -70,10 +89,36 @@ class ListeningSocket:
             self._socket.bind(str(self.path))
         finally:
             os.umask(umask)
-        self._inode = os.stat(self.path).st_ino
+        status = self.path.lstat()
+        self._identity = (status.st_dev, status.st_ino)
         if group_id is not None:
             os.chown(self.path, -1, group_id)
             os.chmod(self.path, mode)
+
+
+def check_socket_path(config: Config) -> None:
+    """Find out, before anything is begun, whether a socket can be made; errors as there."""
+    with _free_place(config):
+        pass
+
+
+@contextmanager
+def _free_place(config: Config) -> Iterator[int | None]:
+    """Keep other daemons off the path, where there is nothing, or a dead socket of ours.
+
+    Yields:
+        The numeric gid that the socket is to have, if one is configured.
+    """
+    try:
+        _make_safe(config.socket_path.parent)
+        group_id = _group_id(config.socket_group)
+        with _one_at_a_time(config.socket_path):
+            _check_free(config.socket_path)
+            yield group_id
+    except OSError as exc:
+        raise ConfigurationError(
+            f"{ConfigKeys.ZMQ_SOCKET_PATH}: cannot listen at {config.socket_path}: {exc.strerror}"
+        ) from exc
 
 
 def _make_safe(directory: Path) -> None:
@@ -89,7 +134,8 @@ def _make_safe(directory: Path) -> None:
 @contextmanager
 def _one_at_a_time(path: Path) -> Iterator[None]:
     # Of two daemons that both found a dead socket, the slower one would remove the other's
-    # new one. The file stays: removing it would let two processes lock two files.
+    # new one. The file stays: removing it would let two processes lock two files. When somebody
+    # else removes it, `is_in_place` tells all daemons but one.
     lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -98,7 +144,7 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _remove_dead_socket(path: Path) -> None:
+def _check_free(path: Path) -> None:
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -111,7 +157,6 @@ def _remove_dead_socket(path: Path) -> None:
         probe.setblocking(False)  # a stopped daemon with a full backlog lets nobody in
         if probe.connect_ex(str(path)) != errno.ECONNREFUSED:
             raise SocketInUse(f"{_listener(probe)} listens at {path}; stop it, or use another path")
-    path.unlink()
 
 
 def _listener(probe: socket.socket) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pack_db
 from pack_db.interfaces.database import Database
 from pack_db_client.protocol.daemon_service import ConnectedProcess, DaemonService, DaemonStatus
+from pack_db_daemon.accepted_connection import Peer
 from pack_db_daemon.call_statistics import CallStatistics
-from pack_db_daemon.connection_limit import Peer
 from pack_db_daemon.program_name import program_name
 from pack_db_daemon.queue_statistics import QueueStatistics
 

@@ -1,3 +1,4 @@
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
@@ -5,6 +6,7 @@ from pack_db.errors import ConfigurationError
 from pack_db_client.protocol.daemon_service import DAEMON_SERVICE, DaemonService
 from pack_db_client.protocol.methods import Method, methods_of
 from pack_db_daemon.carried_types import check_carried
+from pack_db_daemon.promised_result import PromisedResult
 
 
 def with_daemon_service(interfaces: Mapping[str, type]) -> dict[str, type]:
@@ -31,6 +33,7 @@ def methods_by_name(interfaces: Mapping[str, type]) -> dict[str, Method]:
         before = len(methods)
         try:
             for method in methods_of(service, interface):
+                _refuse_async(method.name, getattr(interface, method.function_name))
                 _check_types(method, interface)
                 methods[method.name] = method
         except (TypeError, NameError) as exc:  # a type hint may name what is not there
@@ -42,6 +45,11 @@ def methods_by_name(interfaces: Mapping[str, type]) -> dict[str, Method]:
                 "name the interface, not its implementation"
             )
     return methods
+
+
+def _refuse_async(name: str, function: Callable[..., Any]) -> None:
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"{name} is 'async def'; the daemon calls plain functions only")
 
 
 def _check_types(method: Method, interface: type) -> None:
@@ -59,8 +67,9 @@ class ServedMethod:
     def __init__(self, method: Method, function: Callable[..., Any]) -> None:
         self.name = method.name
         self.is_query = method.is_query
-        self.convert_arguments = method.convert_arguments
+        self.unpack_arguments = method.unpack_arguments
         self.function = function
+        self.encode_result = PromisedResult(method.result_type).encode
 
 
 class MethodTable:
@@ -87,6 +96,10 @@ class MethodTable:
                 )
             for method in methods.values():
                 function = getattr(implementation, method.function_name)
+                try:
+                    _refuse_async(f"{type(implementation).__name__}.{function.__name__}", function)
+                except TypeError as exc:
+                    raise ConfigurationError(f"service {service}: {exc}") from exc
                 self._methods[method.name] = ServedMethod(method, function)
 
     def get(self, name: str) -> ServedMethod | None:

@@ -18,9 +18,10 @@ from pack_db_daemon.callers import Callers
 from pack_db_daemon.dispatcher import Dispatcher
 from pack_db_daemon.exactly_once import ExactlyOnce
 from pack_db_daemon.in_background import InBackground
-from pack_db_daemon.listening_socket import ListeningSocket
+from pack_db_daemon.listening_socket import ListeningSocket, check_socket_path
 from pack_db_daemon.local_daemon_service import LocalDaemonService
 from pack_db_daemon.log_limit import LogLimit
+from pack_db_daemon.message_log import MessageLog
 from pack_db_daemon.method_table import MethodTable, with_daemon_service
 from pack_db_daemon.process_signals import ProcessSignals
 from pack_db_daemon.queue_statistics import QueueStatistics
@@ -68,6 +69,8 @@ def _serve(
     adopted: AdoptedSocket | None,
 ) -> None:
     config = factory.get_config()
+    if adopted is None:
+        check_socket_path(config)  # before there is a database that nobody could reach
     database = factory.get_database_connection()  # locked from here on
     for name in database.run_migrations():
         _log.info("applied migration %s", name)
@@ -80,18 +83,24 @@ def _serve(
             database, calls, queue, config.socket_path, lambda: transport.peers
         ),
     }
+    methods = MethodTable(with_daemon_service(factory.services), services)
     dispatcher = Dispatcher(
-        MethodTable(with_daemon_service(factory.services), services),
+        methods,
         database,
         exactly_once,
         retries,
         calls,
         config.max_message_bytes,
     )
-    forget_expired = exactly_once.forget_expired
+
+    def forget_some() -> bool:
+        more = factory.tidy_up()
+        return exactly_once.forget_expired() or more
+
+    forget_expired: Callable[[], bool] = forget_some
     if config.database_url is not None:
         # What is behind a network must never keep the loop waiting.
-        forget_expired = InBackground(exactly_once.forget_expired)
+        forget_expired = InBackground(forget_some)
     with closing(adopted or ListeningSocket(config)) as listening:
         status = StatusLine(
             f"pack-db {pack_db.__version__} serves {database.location} at {listening.path}",
@@ -106,9 +115,15 @@ def _serve(
                 manager.ready(status.text)
             if status.update():
                 manager.ready(status.text)
+            if not listening.is_in_place():
+                listening.renew()
+                transport.listen_at(listening.fileno())
+                _log.warning("somebody removed the socket %s; it is there again", listening.path)
             return _forget_expired(forget_expired)
 
-        transport = _transport(config, listening, dispatcher, queue, keep_house)
+        transport = _transport(
+            config, listening, dispatcher, MessageLog(methods.get), queue, keep_house
+        )
         with closing(transport):
             _log.info("process %d: %s", os.getpid(), status.text)
             manager.ready(status.text)
@@ -120,6 +135,7 @@ def _transport(
     config: Config,
     listening: AdoptedSocket | ListeningSocket,
     dispatcher: Dispatcher,
+    message_log: MessageLog,
     queue: QueueStatistics,
     housekeeping: Callable[[], bool],
 ) -> Transport:
@@ -132,13 +148,13 @@ def _transport(
     elif config.workers > 1:
         answering = AnswerTogether(dispatcher, queue, config.workers)
     else:
-        return RepTransport(fd, path, callers, dispatcher, queue, size, housekeeping)
-    return RouterTransport(fd, path, callers, answering, size, housekeeping)
+        return RepTransport(fd, path, callers, message_log, dispatcher, queue, size, housekeeping)
+    return RouterTransport(fd, path, callers, message_log, answering, size, housekeeping)
 
 
 def _reload(running: Config) -> None:
     try:
-        fresh = Config()
+        fresh = Config().check()
     except ConfigurationError as error:
         _log.error("nothing was re-read: %s", error)
         return

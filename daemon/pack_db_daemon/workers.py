@@ -29,7 +29,7 @@ class Workers(Answering):
         self._taken = 0
         self._later: dict[bytes, deque[Letter]] = {}  # of the connections that have one in work
         self._to_do: queue.SimpleQueue[Letter] = queue.SimpleQueue()
-        self._done: deque[tuple[list[bytes], bytes]] = deque()
+        self._done: deque[tuple[Letter, bytes]] = deque()
         self._wakeup_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.finished_fds = (self._wakeup_fd,)
         for number in range(count):
@@ -39,7 +39,7 @@ class Workers(Answering):
     def room(self) -> int:  # type: ignore[override]  # elsewhere it is a constant
         return self._most - self._taken
 
-    def answer(self, letters: Sequence[Letter]) -> Iterator[tuple[list[bytes], bytes]]:
+    def answer(self, letters: Sequence[Letter]) -> Iterator[tuple[Letter, bytes]]:
         for letter in letters:
             self._queue_statistics.record(1, waited=self._taken >= self._count)
             self._taken += 1
@@ -50,29 +50,29 @@ class Workers(Answering):
                 self._to_do.put(letter)
         return self._answered()
 
-    def finish(self) -> Iterator[tuple[list[bytes], bytes]]:
+    def finish(self) -> Iterator[tuple[Letter, bytes]]:
         give_up = time.monotonic() + _FINISH_S
         while self._taken and time.monotonic() < give_up:
             yield from self._answered()
             time.sleep(0.001)
 
-    def _answered(self) -> Iterator[tuple[list[bytes], bytes]]:
+    def _answered(self) -> Iterator[tuple[Letter, bytes]]:
         try:
             os.eventfd_read(self._wakeup_fd)
         except BlockingIOError:
             return
         while self._done:
-            envelope, reply = self._done.popleft()
+            letter, reply = self._done.popleft()
             self._taken -= 1
-            if later := self._later[envelope[0]]:
+            if later := self._later[letter.envelope[0]]:
                 self._to_do.put(later.popleft())
             else:
-                del self._later[envelope[0]]
-            yield envelope, reply
+                del self._later[letter.envelope[0]]
+            yield letter, reply
 
     def _work(self) -> None:
         while True:
             letter = self._to_do.get()
             reply = self._dispatcher.dispatch(letter.data, letter.user_id)
-            self._done.append((letter.envelope, reply))
+            self._done.append((letter, reply))
             os.eventfd_write(self._wakeup_fd, 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 from playhouse.apsw_ext import APSWDatabase
 
-from pack_db.errors import StorageCorrupt, WrongDatabase
+from pack_db.errors import StorageCorrupt, StorageError, WrongDatabase
 from pack_db.impls import sqlite_file
 from pack_db.impls.migration_runner import MigrationRunner
 from pack_db.impls.mounted_file_system import NETWORKED, file_system_type
@@ -28,6 +28,13 @@ _WRONG_LEDGERS = """
         OR e.token_remaining IS NOT a.token_remaining
         OR e.topup_remaining IS NOT a.topup_remaining
 """
+DELETED = "deleted_accounts"  # an older schema has a foreign key instead
+LOST_ENTRIES = f"""
+    SELECT COUNT(*) FROM ledger_entries
+    WHERE account_id NOT IN (SELECT id FROM accounts)
+        AND account_id NOT IN (SELECT id FROM {DELETED})
+"""  # noqa: S608
+"""Entries of an account that was deleted go in steps."""
 _SCHEMA = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"
 
 
@@ -53,7 +60,7 @@ def check_database(path: Path) -> Iterator[Check]:
         WrongDatabase: the file is not there, or is not pack-db's.
         StorageError: the file cannot be read at all.
     """
-    require_database(path)
+    path = require_database(path)
     yield _outcome("file system", lambda: _file_system(path))
     yield _outcome("permissions", lambda: _permissions(path))
     with _reading(path, "mode=ro") as connection:
@@ -63,15 +70,23 @@ def check_database(path: Path) -> Iterator[Check]:
         yield _outcome("ledger", lambda: _ledger(connection))
 
 
-def require_database(path: Path) -> None:
+def require_database(path: Path) -> Path:
     """
+    Returns:
+        Where the file itself is, if `path` is a symbolic link.
+
     Raises:
         WrongDatabase: nothing is at `path`, or something that is not pack-db's.
         StorageError: the file cannot be read.
     """
-    if not path.exists():
-        raise WrongDatabase(f"there is no database at {path}; set DB_PATH to where it is")
-    sqlite_file.prepare(path)
+    real = sqlite_file.real_path(path)
+    try:
+        if not real.exists():
+            raise WrongDatabase(f"there is no database at {path}; set DB_PATH to where it is")
+    except OSError as exc:
+        raise StorageError(f"cannot use {path}: {exc.strerror}") from exc
+    sqlite_file.prepare(real)
+    return real
 
 
 def verify_copy(copy: Path, name: Path) -> None:
@@ -170,6 +185,10 @@ def _foreign_keys(connection: apsw.Connection) -> str:
             'SELECT "table", parent, COUNT(*) FROM pragma_foreign_key_check GROUP BY 1, 2'
         )
     ]
+    if all(connection.table_exists("main", name) for name in ("ledger_entries", DELETED)):
+        [(lost,)] = connection.execute(LOST_ENTRIES)
+        if lost:
+            faults.append(f"{lost} rows of ledger_entries have no row in accounts")
     if faults:
         raise Faults(*faults)
     return "every row has the row it belongs to"

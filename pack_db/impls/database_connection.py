@@ -1,7 +1,9 @@
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import peewee
 
@@ -13,6 +15,8 @@ from pack_db.impls.migration_runner import MIGRATIONS, MigrationFailed, Migratio
 from pack_db.interfaces.database import Database
 from pack_db.interfaces.entities.database_status import DatabaseStatus
 
+_QUERIES = ("SELECT", "PRAGMA")  # the latter is SQLite's, and some change nothing in a transaction
+
 
 class DatabaseConnection(Database):
     """The one way to the database for all repositories, open from construction to `close`.
@@ -20,6 +24,8 @@ class DatabaseConnection(Database):
     On SQLite it is one connection on which threads take turns, and it holds the database's lock
     file all that time, so no other process opens the database through pack-db. On PostgreSQL
     each thread has a connection of its own, made when it is needed and made anew when it broke.
+
+    In a forked child it refuses everything with a `StorageError`, and the parent keeps all it has.
 
     Args:
         migrations: as `ServiceFactory.migrations`.
@@ -36,6 +42,8 @@ class DatabaseConnection(Database):
         self._migrations = migrations
         self._engine = _engine(config)
         self._database = self._engine.database
+        self._opened_by = os.getpid()
+        _open.add(self)
 
     @property
     def location(self) -> str:
@@ -59,7 +67,9 @@ class DatabaseConnection(Database):
             try:
                 self._engine.connect()
                 with self._engine.migrating():
-                    return MigrationRunner(self._database, self._migrations).run()
+                    applied = MigrationRunner(self._database, self._migrations).run()
+                self._engine.committed()
+                return applied
             except MigrationFailed as failed:
                 if isinstance(error := self._engine.failed(failed.cause), StorageError):
                     raise error from failed
@@ -83,22 +93,22 @@ class DatabaseConnection(Database):
                 raise self._engine.failed(exc) from exc
 
     def compile(self, query: peewee.Node) -> CompiledQuery:
-        """Let Peewee write `query` in this database's SQL."""
+        """Let Peewee write `query` in this database's SQL; it runs as `execute` runs it."""
         sql, values = self._database.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
-        return CompiledQuery(self.execute, sql, values)
+        is_write = isinstance(query, (peewee.Insert, peewee.Update, peewee.Delete))
+        return CompiledQuery(self._write if is_write else self._run, sql, values)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """Run one statement; returns its rows.
+
+        Outside of a transaction a write gets one of its own, with all that belongs to one.
 
         Raises:
             ConstraintViolated: a row would break a constraint of its table.
             StorageError: the database failed.
         """
-        with self._engine.turn:
-            try:
-                return self._engine.execute(sql, values)
-            except self._engine.driver_errors as exc:
-                raise self._engine.failed(exc) from exc
+        is_query = sql.lstrip()[:6].upper() in _QUERIES
+        return (self._run if is_query else self._write)(sql, values)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -120,6 +130,9 @@ class DatabaseConnection(Database):
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         with self._engine.turn:
+            if self._database.in_transaction():
+                yield
+                return
             try:
                 with self._engine.snapshot():
                     yield
@@ -130,16 +143,20 @@ class DatabaseConnection(Database):
     def savepoint(self) -> Iterator[None]:
         # Peewee's own gives each savepoint a random name, which has to be parsed anew.
         with self._engine.turn:
-            self.execute("SAVEPOINT pack_db")
+            if not self._database.in_transaction():
+                with self.transaction():
+                    yield
+                return
+            self._run("SAVEPOINT pack_db")
             try:
                 yield
             except BaseException:
                 # After a full disk or a lost connection the whole transaction is undone already.
                 if self._engine.is_in_transaction():
-                    self.execute("ROLLBACK TO SAVEPOINT pack_db")
-                    self.execute("RELEASE SAVEPOINT pack_db")
+                    self._run("ROLLBACK TO SAVEPOINT pack_db")
+                    self._run("RELEASE SAVEPOINT pack_db")
                 raise
-            self.execute("RELEASE SAVEPOINT pack_db")
+            self._run("RELEASE SAVEPOINT pack_db")
 
     def check(self) -> str:
         with self._engine.turn:
@@ -152,6 +169,24 @@ class DatabaseConnection(Database):
     def close(self) -> None:
         """Disconnect. On SQLite, write the WAL back into the database and give up the lock."""
         self._engine.close()
+
+    def _run(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        with self._engine.turn:
+            try:
+                return self._engine.execute(sql, values)
+            except self._engine.driver_errors as exc:
+                raise self._engine.failed(exc) from exc
+
+    def _write(self, sql: str, values: Sequence[Any]) -> list[Row]:
+        with self._engine.turn:
+            if self._database.in_transaction():
+                return self._run(sql, values)
+            with self.transaction():
+                return self._run(sql, values)
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: let go of everything, so that the parent may keep it."""
+        self._engine.leave_to_parent(self._opened_by)
 
     def _schema_version(self) -> str:
         try:
@@ -175,4 +210,20 @@ def _engine(config: Config) -> Engine:
         return PostgresEngine(config.database_url, config.synchronous)
     from pack_db.impls.sqlite_engine import SqliteEngine
 
-    return SqliteEngine(config.database_path, config.synchronous)
+    return SqliteEngine(
+        config.database_path,
+        config.synchronous,
+        makes_directory=config.makes_database_directory,
+    )
+
+
+_open: WeakSet[DatabaseConnection] = WeakSet()
+
+
+def _leave_all_to_parent() -> None:
+    for database in list(_open):
+        database.leave_to_parent()
+
+
+# Costs nothing where nobody forks, unlike asking for the process's id in each call.
+os.register_at_fork(after_in_child=_leave_all_to_parent)

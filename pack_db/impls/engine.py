@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import peewee
 
 from pack_db.impls.compiled_query import Row
+from pack_db.impls.forked_child import ParentsTurn
 from pack_db.interfaces.entities.database_status import DatabaseStatus
 
 
@@ -75,3 +76,13 @@ class Engine(ABC):
     @abstractmethod
     def close(self) -> None:
         """End all connections and give up what was locked."""
+
+    def leave_to_parent(self, opened_by: int) -> None:
+        """In a forked child: refuse to work, and never touch what the parent has open.
+
+        Args:
+            opened_by: the process that has it.
+        """
+        self.turn = ParentsTurn(self.location, opened_by)
+        # What a block around the fork would still do with its connection fails from here on.
+        self.database._state.reset()  # type: ignore[attr-defined]

@@ -39,6 +39,14 @@ class LedgerEntryModel(peewee.Model):
         primary_key = peewee.CompositeKey("account_id", "number")
 
 
+class DeletedAccountModel(peewee.Model):  # that may have ledger entries left
+    id = peewee.TextField(primary_key=True)
+    deleted_at = peewee.BigIntegerField()  # whole Unix seconds
+
+    class Meta:
+        table_name = "deleted_accounts"
+
+
 class ReplyJournalModel(peewee.Model):
     client = peewee.BlobField(primary_key=True)  # hash of the client id
     user_id = peewee.BigIntegerField()

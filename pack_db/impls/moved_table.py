@@ -8,6 +8,7 @@ import apsw
 import psycopg
 
 from pack_db.errors import WrongDatabase
+from pack_db.impls import log_marker
 
 _HISTORY = "schema_migrations"  # each database has its own; those of other packages end in "_name"
 
@@ -97,7 +98,7 @@ def moved_tables(source: apsw.Connection, target: "psycopg.Connection[Any]") -> 
     tables = {
         name: _table(name, source, target)
         for name in names
-        if name != _HISTORY and not name.startswith(f"{_HISTORY}_")
+        if name not in (_HISTORY, log_marker.TABLE) and not name.startswith(f"{_HISTORY}_")
     }
     graph = TopologicalSorter({name: table.parents for name, table in tables.items()})
     try:

@@ -196,6 +196,7 @@ class PeeweeAccountRepo(AccountRepo):
         with self._database.transaction():
             if not self._delete(id=validation.account_id(account_id)):
                 raise account_not_found(account_id)
+            self._ledger.remove(account_id)
 
 
 def account_not_found(account_id: str) -> AccountNotFound:

@@ -3,17 +3,34 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from peewee import EXCLUDED, Case, ColumnBase
+from peewee import EXCLUDED, Case, ColumnBase, fn
 
-from pack_db.errors import ForeignClientId, SequenceReused, SequenceTooOld, StorageConflict
-from pack_db.impls.compiled_query import parameter
+from pack_db.errors import (
+    ForeignClientId,
+    ReplyNotKept,
+    SequenceReused,
+    SequenceTooOld,
+    StorageConflict,
+)
+from pack_db.impls.compiled_query import Row, parameter
 from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.large_replies import LargeReplies
 from pack_db.impls.models import ReplyJournalModel as J
 from pack_db.impls.reply_seal import ReplySeal
 from pack_db.interfaces.reply_journal import JournaledMessage, ReplyJournal
 
 _REMEMBERED = 1024  # clients whose keys and latest sequences are at hand
-_PRUNED_AT_ONCE = 500  # rows; few enough that no caller notices
+# Rows and their bytes that are forgotten in one step: each row lies somewhere else, and may have to
+# be read from the disk while callers wait. On a server, nobody waits.
+_PRUNED_AT_ONCE = 16
+_PRUNED_BYTES = 2**18
+_PRUNED_ON_SERVER = 500
+# With a new client's row some go at once, so that they never pile up, however busy it is.
+_PRUNED_WITH_ROW = 2
+# A client that goes on writing gets some more time, as else each message would move its row in the
+# index by expiry.
+_SLACK_NS = 10 * 10**9
+_NOT_KEPT = b""
 # The clock of another host of the engine, which takes over one day, may be ahead.
 _SHARED_CLOCK_MARGIN_NS = 3600 * 10**9
 
@@ -40,14 +57,20 @@ class PeeweeReplyJournal(ReplyJournal):
         self._clock_ns = clock_ns
         self._seal = lru_cache(_REMEMBERED)(ReplySeal)
         self._latest: dict[bytes, int] = {}
+        self._large_replies = LargeReplies(clock_ns)
         if database.shared_clock_ns is None:
             self._boot_id = boot_id or Path("/proc/sys/kernel/random/boot_id").read_text().strip()
             now: ColumnBase = parameter("now_ns")
             margin_ns = 0
+            self._pruned_at_once, self._pruned_with_row = _PRUNED_AT_ONCE, _PRUNED_WITH_ROW
+            self._earlier_boots_left = True
         else:
             self._boot_id = ""
             now = database.shared_clock_ns
             margin_ns = _SHARED_CLOCK_MARGIN_NS
+            self._pruned_at_once, self._pruned_with_row = _PRUNED_ON_SERVER, 0
+            self._earlier_boots_left = False
+        this_boot = J.boot_id == parameter("boot_id")
         row = {c: parameter(c.name) for c in (J.client, J.user_id, J.sequence, J.digest, J.reply)}
         self._select = database.compile(
             J.select(J.user_id, J.sequence, J.digest, J.reply).where(
@@ -78,11 +101,27 @@ class PeeweeReplyJournal(ReplyJournal):
             )
             .returning(J.client)
         )
-        expired = (J.boot_id != parameter("boot_id")) | (J.expires_ns + margin_ns < now)
-        some = J.select(J.client).where(expired).limit(_PRUNED_AT_ONCE)
-        self._prune = database.compile(
+        self._replace = database.compile(
+            J.update({c: parameter(c.name) for c in (J.sequence, J.digest, J.reply)})
+            .where(
+                J.client == parameter("client"),
+                J.user_id == parameter("user_id"),
+                J.sequence < parameter("sequence"),
+                this_boot,
+                J.expires_ns >= now + parameter("remaining_ns"),
+            )
+            .returning(J.client)
+        )
+        expired = this_boot & (J.expires_ns < now - margin_ns)
+        earlier_boots = (J.boot_id < parameter("boot_id"), J.boot_id > parameter("boot_id"))
+        some = J.select(J.client, fn.LENGTH(J.reply)).limit(parameter("limit"))
+        self._select_expired = database.compile(some.where(expired).order_by(J.expires_ns))
+        self._select_earlier = [  # twice, as no index finds what is not equal
+            database.compile(some.where(boots).order_by(J.boot_id)) for boots in earlier_boots
+        ]
+        self._forget = database.compile(
             # Said twice: another host may give a row a later deadline in between.
-            J.delete().where(J.client.in_(some), expired).returning(J.client)
+            J.delete().where(J.client == parameter("client"), expired | ~this_boot)
         )
 
     def find(self, message: JournaledMessage) -> bytes | None:
@@ -107,30 +146,64 @@ class PeeweeReplyJournal(ReplyJournal):
                 f"message {message.sequence} was sent before with other content; "
                 "count up by one for each message"
             )
+        if reply == _NOT_KEPT:
+            raise ReplyNotKept(
+                "this message was done when it came first, and its reply was too large to be kept; "
+                "look what came of it, and do not repeat it. Send fewer calls in a message, or "
+                "writes and large queries apart"
+            )
         return seal.open(reply)
 
     def record(self, message: JournaledMessage, reply: bytes) -> None:
         seal = self._seal(message.client_id)
+        is_known = seal.row_key in self._latest
         now_ns = self._clock_ns()
+        is_kept = self._large_replies.has_room(seal.row_key, len(reply), message.deadline_ns)
+        row = {
+            "client": seal.row_key,
+            "user_id": message.user_id,
+            "sequence": message.sequence,
+            "digest": message.digest,
+            "reply": seal.close(reply) if is_kept else _NOT_KEPT,
+            "boot_id": self._boot_id,
+            "now_ns": now_ns,
+        }
+        remaining_ns = message.deadline_ns - now_ns
         # One statement that sees whether the sequence is still new, and takes it.
-        taken = self._insert(
-            client=seal.row_key,
-            user_id=message.user_id,
-            sequence=message.sequence,
-            digest=message.digest,
-            reply=seal.close(reply),
-            boot_id=self._boot_id,
-            now_ns=now_ns,
-            remaining_ns=message.deadline_ns - now_ns,
-        )
+        taken = self._replace(**row, remaining_ns=remaining_ns) if is_known else []
+        if not taken:
+            slack_ns = _SLACK_NS if is_known else 0
+            taken = self._insert(**row, remaining_ns=remaining_ns + slack_ns)
         if not taken:
             self._latest.pop(seal.row_key, None)
             raise StorageConflict("another copy of the message was done meanwhile; try again")
         if len(self._latest) >= _REMEMBERED:
             self._latest.clear()
         self._latest[seal.row_key] = message.sequence
+        if not is_known and self._pruned_with_row:
+            self._forget_some(self._expired(self._pruned_with_row))
 
     def prune(self) -> bool:
-        with self._database.transaction():
-            forgotten = self._prune(boot_id=self._boot_id, now_ns=self._clock_ns())
-        return len(forgotten) == _PRUNED_AT_ONCE
+        rows = self._expired(self._pruned_at_once)
+        if rows:
+            with self._database.transaction():
+                self._forget_some(rows)
+        return bool(rows)
+
+    def _expired(self, limit: int) -> list[Row]:
+        """Clients whose rows may go, and the sizes of their replies in bytes."""
+        rows = self._select_expired(boot_id=self._boot_id, now_ns=self._clock_ns(), limit=limit)
+        if not rows and self._earlier_boots_left:
+            for select in self._select_earlier:
+                rows = rows or select(boot_id=self._boot_id, limit=limit)
+            self._earlier_boots_left = bool(rows)
+        return rows
+
+    def _forget_some(self, rows: list[Row]) -> None:
+        now_ns = self._clock_ns()
+        room = _PRUNED_BYTES
+        for client, size in rows:
+            self._forget(client=client, boot_id=self._boot_id, now_ns=now_ns)
+            room -= size
+            if room < 0:
+                break

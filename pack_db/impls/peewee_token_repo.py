@@ -127,6 +127,17 @@ class PeeweeTokenRepo(TokenRepo):
         self._account(account_id)
         return self._ledger.page(account_id, after, limit)
 
+    def list_ledger(
+        self, after_account_id: str | None = None, after_number: int = 0, limit: int = 100
+    ) -> list[LedgerEntry]:
+        return self._ledger.page_of_all(
+            ""
+            if after_account_id is None
+            else validation.account_id(after_account_id, "after_account_id"),
+            validation.entry_number(after_number, "after_number"),
+            validation.page_limit(limit),
+        )
+
     def _account(self, account_id: str) -> Row:
         rows = self._select(id=validation.account_id(account_id))
         if not rows:

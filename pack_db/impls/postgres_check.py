@@ -6,7 +6,7 @@ from contextlib import closing
 import psycopg
 from playhouse.apsw_ext import APSWDatabase
 
-from pack_db.impls.database_check import Check, Faults
+from pack_db.impls.database_check import DELETED, LOST_ENTRIES, Check, Faults
 from pack_db.impls.database_connection import DatabaseConnection
 from pack_db.impls.migration_runner import MigrationRunner
 
@@ -91,6 +91,10 @@ def _durability(database: DatabaseConnection) -> str:
 def _constraints(database: DatabaseConnection) -> str:
     if unchecked := _names(database, _UNCHECKED_CONSTRAINTS):
         raise Faults(*(f"{name} was never checked on the rows there are" for name in unchecked))
+    if database.execute("SELECT to_regclass(%s)", [DELETED]) != [(None,)]:
+        [(lost,)] = database.execute(LOST_ENTRIES)
+        if lost:
+            raise Faults(f"{lost} rows of ledger_entries have no row in accounts")
     return "every row keeps them"
 
 

@@ -19,6 +19,7 @@ from pack_db.errors import (
 )
 from pack_db.impls.compiled_query import Row
 from pack_db.impls.engine import Engine
+from pack_db.impls.forked_child import keep_for_ever
 from pack_db.impls.postgres_errors import translated
 from pack_db.impls.storage_health import StorageHealth
 from pack_db.interfaces.entities.database_status import DatabaseStatus
@@ -70,8 +71,8 @@ class PostgresEngine(Engine):
     """
 
     driver_errors = (peewee.PeeweeException, psycopg.Error)
-    # Each host has a monotonic clock of its own.
-    shared_clock_ns = peewee.SQL("(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000000)::bigint")
+    # Each host has a monotonic clock of its own. Not clock_timestamp(): no index is used with it.
+    shared_clock_ns = peewee.SQL("(EXTRACT(EPOCH FROM statement_timestamp()) * 1000000000)::bigint")
 
     def __init__(self, url: str, synchronous: str) -> None:
         scheme, _, rest = url.partition("://")
@@ -186,6 +187,12 @@ class PostgresEngine(Engine):
         for connection in list(self._connections):
             connection.close()
         self.database.close()
+
+    def leave_to_parent(self, opened_by: int) -> None:
+        super().leave_to_parent(opened_by)
+        for connection in self._connections:
+            keep_for_ever(connection)  # closed, it would tell the server so
+        self._connections.clear()
 
     def _open(self) -> None:
         self.database.connect()

@@ -23,6 +23,7 @@ def applied_and_pending(path: Path, migrations: Mapping[str, Path]) -> tuple[lis
         WrongDatabase: the file is not pack-db's.
         StorageError: the file cannot be read.
     """
+    path = sqlite_file.real_path(path)
     if path.exists():
         sqlite_file.prepare(path)
         database = APSWDatabase(str(path), flags=apsw.SQLITE_OPEN_READONLY)

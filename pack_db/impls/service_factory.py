@@ -87,6 +87,11 @@ class ServiceFactory:
         """Service name -> implementation, a row for each of `services`."""
         return {"accounts": self.get_account_repo(), "tokens": self.get_token_repo()}
 
+    def tidy_up(self) -> bool:
+        """Remove, in a step of about a millisecond, what is kept for no longer; True if there may
+        be more. Whoever serves the database calls it now and then."""
+        return self._get_ledger().remove_some()
+
     def _get_ledger(self) -> PeeweeLedger:
         if self._ledger is None:
             self._ledger = PeeweeLedger(self.get_database_connection())

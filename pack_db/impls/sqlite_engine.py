@@ -16,10 +16,12 @@ from pack_db.errors import (
     StorageMoved,
     StorageReadOnly,
 )
-from pack_db.impls import sqlite_file
+from pack_db.impls import log_marker, sqlite_file
 from pack_db.impls.compiled_query import Row
+from pack_db.impls.database_lock import DatabaseLock
 from pack_db.impls.engine import Engine
-from pack_db.impls.file_lock import FileLock
+from pack_db.impls.foreign_writes import ForeignWrites
+from pack_db.impls.forked_child import keep_for_ever
 from pack_db.impls.open_files import OpenFiles
 from pack_db.impls.sqlite_errors import translated
 from pack_db.impls.storage_health import LOG_LIMIT_BYTES, StorageHealth
@@ -48,19 +50,23 @@ class SqliteEngine(Engine):
 
     driver_errors = (peewee.PeeweeException, apsw.Error)
 
-    def __init__(self, path: Path, synchronous: str) -> None:
+    def __init__(self, path: Path, synchronous: str, *, makes_directory: bool = False) -> None:
         self.location = str(path)
         self.turn = threading.RLock()
         self._path = path
         self._synchronous = synchronous
         self._health = StorageHealth()
         self._in_snapshot = False
-        sqlite_file.make_directory(path.parent)
+        self._is_undone = False
+        self._watches: list[OpenFiles | ForeignWrites] = []
+        self._log_pages = 0
+        self._log_is_marked = False
+        sqlite_file.require_directory(path.parent, make=makes_directory)
+        real = sqlite_file.real_path(path)
         self.database = APSWDatabase(
-            str(path),
+            str(real),
             pragmas={
                 "journal_mode": "wal",
-                "wal_autocheckpoint": _CHECKPOINT_PAGES,
                 "synchronous": synchronous,
                 "foreign_keys": "on",
                 "journal_size_limit": LOG_LIMIT_BYTES,
@@ -70,24 +76,23 @@ class SqliteEngine(Engine):
             autoconnect=False,  # else a call after `close` would open it without the lock
             thread_safe=False,  # else Peewee opens a connection for each thread
         )
-        self._file_lock = FileLock(path.with_name(path.name + ".lock"))
-        if not self._file_lock.acquire():
-            raise DatabaseInUse(
-                f"{path} is in use by {self._file_lock.holder()}; "
-                "stop that process, or call it through its socket"
-            )
+        self._lock = DatabaseLock(real)
         self._opened = ExitStack()
-        self._opened.callback(self._file_lock.release)
+        self._opened.callback(self._lock.release)
+        self._opened.callback(self._close_watches)
         self._opened.callback(self.database.close)
         try:
-            sqlite_file.prepare(path)
-            self._open()
+            self._acquire_lock()
+            sqlite_file.prepare(real)
+            self._acquire_lock()
+            self._open(real)
         except BaseException:
             self.close()
             raise
 
     def connect(self) -> None:
         self._health.check_writable()
+        self._is_undone = self._is_undone and self.database.in_transaction()
         self._end_snapshot()
 
     def execute(self, sql: str, values: Sequence[Any]) -> list[Row]:
@@ -97,6 +102,9 @@ class SqliteEngine(Engine):
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         # Else each query locks the file and unlocks it again, which takes longer than the query.
+        if self._in_snapshot:
+            yield
+            return
         self._apsw.execute("BEGIN")
         self._in_snapshot = True
         try:
@@ -105,12 +113,21 @@ class SqliteEngine(Engine):
             self._end_snapshot()
 
     def is_in_transaction(self) -> bool:
-        return bool(self._apsw.in_transaction)
+        return bool(self._apsw.in_transaction) and not self._is_undone
 
     def before_commit(self) -> None:
+        if self._is_undone:
+            raise StorageError(
+                "a statement failed and undid all before it, and the work went on; "
+                "nothing was written"
+            )
         self._check_files(self._files.check_if_changed)
 
     def committed(self) -> None:
+        if not self._log_is_marked:
+            with suppress(apsw.Error):  # it was no part of the transaction, and is tried again
+                log_marker.mark(self._apsw)
+                self._log_is_marked = True
         if self._health.failure is not None:
             self._health.committed(self._apsw.total_changes())
             self._apsw.set_busy_timeout(int(_BUSY_TIMEOUT_S * 1000))
@@ -121,14 +138,19 @@ class SqliteEngine(Engine):
             if self._apsw.in_transaction and not self.database.in_transaction():
                 # A snapshot, or its ROLLBACK failed; what comes next must not become a part of it.
                 self._apsw.execute("ROLLBACK")
+            elif self.database.in_transaction() and not self._apsw.in_transaction:
+                # Somebody may catch the error and write on, which is then undone, too.
+                self._apsw.execute("BEGIN")
+                self._is_undone = True
             self._health.failed(error, self._apsw.total_changes())
             if isinstance(error, StorageBusy):
                 self._apsw.set_busy_timeout(int(_STILL_BUSY_TIMEOUT_S * 1000))
         return error
 
     def check(self) -> str:
-        with suppress(StorageMoved):
+        with suppress(StorageMoved, StorageCorrupt):
             self._check_files(self._files.check)
+            self._check_files(self._foreign_writes.check)
         self._health.saw_log(is_held=self._log_is_held())
         return self._health.in_words()
 
@@ -144,9 +166,28 @@ class SqliteEngine(Engine):
         )
 
     def close(self) -> None:
+        if self._watches and not self.database.is_closed():
+            self.check()
+            if isinstance(self._health.failure, (StorageMoved, StorageCorrupt)):
+                # SQLite would write the log into what is no longer its database, and remove what
+                # has the log's name now.
+                self._apsw.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self._opened.close()
 
-    def _open(self) -> None:
+    def leave_to_parent(self, opened_by: int) -> None:
+        super().leave_to_parent(opened_by)
+        keep_for_ever(self._apsw)
+        self._in_snapshot = False
+        self._lock.leave_to_parent()
+
+    def _acquire_lock(self) -> None:
+        if not self._lock.acquire():
+            raise DatabaseInUse(
+                f"{self._path} is in use by {self._lock.holder()}; "
+                "stop that process, or call it through its socket"
+            )
+
+    def _open(self, real: Path) -> None:
         found = "ok"
         try:
             self.database.connect()
@@ -165,13 +206,29 @@ class SqliteEngine(Engine):
             raise StorageReadOnly(
                 f"this user may only read {self._path}; change its owner or its mode"
             )
-        self._files = OpenFiles(self._path)
-        self._opened.callback(self._files.close)
+        self._files = OpenFiles(real)
+        self._watches.append(self._files)
+        self._foreign_writes = ForeignWrites(real)
+        self._watches.append(self._foreign_writes)
+        self._apsw.set_wal_hook(self._log_has_grown)
+
+    def _close_watches(self) -> None:
+        while self._watches:
+            self._watches.pop().close()
+
+    def _log_has_grown(self, connection: apsw.Connection, name: str, pages: int) -> int:
+        # Only a log that was begun anew is shorter than before.
+        self._log_is_marked = self._log_is_marked and pages > self._log_pages
+        self._log_pages = pages
+        if pages >= _CHECKPOINT_PAGES:
+            with suppress(apsw.Error):  # as SQLite's own does: the commit is done
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return apsw.SQLITE_OK
 
     def _check_files(self, check: Callable[[], None]) -> None:
         try:
             check()
-        except StorageMoved as error:
+        except (StorageMoved, StorageCorrupt) as error:
             self._health.failed(error, self._apsw.total_changes())
             raise
 

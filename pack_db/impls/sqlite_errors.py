@@ -36,4 +36,6 @@ def translated(exc: Exception) -> Exception:
             )
         case apsw.IOError() | apsw.CantOpenError() | apsw.NoMemError():
             return StorageError(f"the database failed: {cause}; see the log of its daemon")
+        case StorageError():
+            return cause  # undoing what had failed failed, too
     return exc

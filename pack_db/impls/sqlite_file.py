@@ -5,7 +5,8 @@ from pathlib import Path
 
 import apsw
 
-from pack_db.errors import StorageError, WrongDatabase
+from pack_db.errors import StorageCorrupt, StorageError, WrongDatabase
+from pack_db.impls import log_marker
 
 APPLICATION_ID = int.from_bytes(b"pack")
 """What `PRAGMA application_id` says in a database of ours."""
@@ -13,25 +14,60 @@ APPLICATION_ID = int.from_bytes(b"pack")
 _HEADER_BYTES = 100  # sqlite.org/fileformat2.html, 1.3
 
 
-def make_directory(path: Path) -> None:
-    """
+def real_path(path: Path) -> Path:
+    """Where the file itself is, if `path` is a symbolic link; the log and the lock are beside it.
+
     Raises:
-        StorageError: the directory is not there and cannot be made.
+        StorageError: what the link points to is not there.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.is_symlink():
+            return path
+        path.stat()
+        return Path(os.path.realpath(path))
+    except FileNotFoundError:
+        raise StorageError(
+            f"{path} is a link to {os.path.realpath(path)}, which is not there; "
+            "is its volume mounted? Nothing was made in its place"
+        ) from None
     except OSError as exc:
-        raise StorageError(f"cannot make the directory {path}: {exc.strerror}") from exc
+        raise StorageError(f"cannot use {path}: {exc.strerror}") from exc
+
+
+def require_directory(path: Path, *, make: bool) -> None:
+    """
+    Args:
+        make: whether it may be made, with those above it.
+
+    Raises:
+        StorageError: the directory is not there or cannot be made.
+    """
+    try:
+        if make:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.stat()
+    except FileNotFoundError:
+        while not os.path.exists(path.parent):
+            path = path.parent
+        raise StorageError(
+            f"there is no directory {path}; make it, or set DB_PATH to where the database is"
+        ) from None
+    except OSError as exc:
+        doing = "make" if make else "use"
+        raise StorageError(f"cannot {doing} the directory {path}: {exc.strerror}") from exc
 
 
 def prepare(path: Path) -> None:
     """Create the database if there is none; refuse a file that is not a pack-db database.
 
     Raises:
-        WrongDatabase: the file is something else; it is not touched.
+        WrongDatabase: the file is something else, or beside it is what belongs to another file;
+            nothing is touched.
+        StorageCorrupt: a part of it is missing.
         StorageError: the file cannot be read or made.
     """
     try:
+        _refuse_leftovers(path)
         if not path.exists():
             _create(path)
         elif not path.is_file():
@@ -41,19 +77,44 @@ def prepare(path: Path) -> None:
                 f"{path} is empty, not a pack-db database; "
                 "remove it to start anew, or restore a backup"
             )
+        _check(path)
+        log_marker.refuse_foreign_log(path)
     except OSError as exc:
         raise StorageError(f"cannot use {exc.filename}: {exc.strerror}") from exc
-    _check(path)
+
+
+def _refuse_leftovers(path: Path) -> None:
+    # SQLite would roll it back into the database; one that is in WAL mode makes none.
+    if _has_content(journal := path.with_name(path.name + "-journal")):
+        raise WrongDatabase(
+            f"{journal} is there, which pack-db does not make: another program left it, and it may "
+            f"belong to another file; look whose it is, then move it away from {path}"
+        )
+    if path.exists():
+        return
+    # SQLite would take it for the log of the new database, and remove it.
+    if _has_content(log := path.with_name(path.name + "-wal")):
+        raise WrongDatabase(
+            f"{path} is gone, and its write-ahead log {log} is still there, with writes that were "
+            "acknowledged; put the database back beside it, and keep both together. To do without "
+            "these writes, move the log away"
+        )
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def _create(path: Path) -> None:
     # Under another name until it is whole: a crash half-way leaves nothing at `path`.
     unfinished = path.with_name(path.name + ".new")
-    unfinished.unlink(missing_ok=True)
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
     os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     connection = apsw.Connection(str(unfinished))
     try:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        log_marker.mark(connection)
         connection.execute("PRAGMA journal_mode = WAL")
     except apsw.Error as exc:
         raise StorageError(f"cannot create {path}: {exc}") from exc
@@ -84,3 +145,16 @@ def _check(path: Path) -> None:
             f"{path} is another program's SQLite database "
             f"(application_id {application_id:#x}); point DB_PATH elsewhere"
         )
+    size, whole = path.stat().st_size, _bytes_of_all_pages(header)
+    # With a log it may be on its way back into the database.
+    if size < whole and not _has_content(path.with_name(path.name + "-wal")):
+        raise StorageCorrupt(
+            f"{path} is damaged: it is cut off after {size} of {whole} bytes; restore a backup"
+        )
+
+
+def _bytes_of_all_pages(header: bytes) -> int:
+    """0 where the header does not tell (sqlite.org/fileformat2.html, 1.3.7)."""
+    page_bytes = int.from_bytes(header[16:18])
+    is_told = header[24:28] == header[92:96]
+    return is_told * (65536 if page_bytes == 1 else page_bytes) * int.from_bytes(header[28:32])

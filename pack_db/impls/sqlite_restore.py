@@ -12,20 +12,32 @@ from typing import BinaryIO
 
 import apsw
 
-from pack_db.errors import DatabaseInUse, StorageBusy, StorageCorrupt, StorageError
+from pack_db.errors import (
+    DatabaseInUse,
+    StorageBusy,
+    StorageCorrupt,
+    StorageError,
+    WrongDatabase,
+)
 from pack_db.impls import sqlite_file
 from pack_db.impls.database_check import verify_copy
-from pack_db.impls.file_lock import FileLock
+from pack_db.impls.database_lock import DatabaseLock
+from pack_db.impls.log_marker import refuse_foreign_log
 from pack_db.impls.sqlite_backup import Progress, cannot_write, sync
 
 _CHUNK_BYTES = 2**20
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-def restore(backup: Path, database: Path, progress: Progress) -> Path | None:
+def restore(
+    backup: Path, database: Path, progress: Progress, *, makes_directory: bool = False
+) -> Path | None:
     """Replace the database by a verified copy of a backup; nothing else has changed on failure.
 
     The journal of replies is part of both: the rows of the backup are those of the writes in it.
+
+    Args:
+        makes_directory: make that of the database if it is not there.
 
     Returns:
         Where the database is now that was replaced; None if there was none.
@@ -36,8 +48,9 @@ def restore(backup: Path, database: Path, progress: Progress) -> Path | None:
         WrongDatabase, StorageCorrupt: the backup is not a whole database of pack-db.
         StorageError: the backup cannot be read or the database cannot be written.
     """
-    sqlite_file.make_directory(database.parent)
-    lock = FileLock(_beside(database, ".lock"))
+    sqlite_file.require_directory(database.parent, make=makes_directory)
+    database = sqlite_file.real_path(database)
+    lock = DatabaseLock(database)
     if not lock.acquire():
         raise DatabaseInUse(f"{database} is in use by {lock.holder()}; stop that process first")
     copy = _beside(database, ".restoring")
@@ -93,10 +106,12 @@ def _plain(packed: BinaryIO) -> Iterator[BinaryIO | gzip.GzipFile]:
 def _replace(database: Path, copy: Path) -> Path | None:
     wal = _beside(database, "-wal")
     shm = _beside(database, "-shm")
+    kept = _beside(database, time.strftime(".replaced-%Y%m%dT%H%M%SZ", time.gmtime()))
     if not database.exists():
-        # A log without its database would be taken for the new one's.
-        for leftover in (wal, shm):
-            leftover.unlink(missing_ok=True)
+        # A log without its database would be taken for the new one's; it may have the last writes.
+        if wal.exists():
+            wal.rename(_beside(kept, "-wal"))
+        shm.unlink(missing_ok=True)
         copy.rename(database)
         sync(database.parent)
         return None
@@ -104,11 +119,10 @@ def _replace(database: Path, copy: Path) -> Path | None:
     owner = database.stat()
     if (owner.st_uid, owner.st_gid) != (os.geteuid(), os.getegid()):
         os.chown(copy, owner.st_uid, owner.st_gid)
-    kept = _beside(database, time.strftime(".replaced-%Y%m%dT%H%M%SZ", time.gmtime()))
     with _interrupts_held():
         os.link(database, kept)
         if wal.exists():
-            # Only of a database too damaged for its log to be written back.
+            # Only of a database too damaged for its log to be written back, or of another one.
             wal.rename(_beside(kept, "-wal"))
         shm.unlink(missing_ok=True)
         copy.rename(database)
@@ -119,9 +133,10 @@ def _replace(database: Path, copy: Path) -> Path | None:
 def _write_back_wal(database: Path) -> None:
     """Make the database one file, so that it can be replaced in one step."""
     try:
+        refuse_foreign_log(database)
         with closing(apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)) as old:
             [(busy, _, _)] = old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except (apsw.CorruptError, apsw.NotADBError):
+    except (WrongDatabase, apsw.CorruptError, apsw.NotADBError):
         return  # damaged, which may be why it is replaced
     except apsw.BusyError:
         busy = True

@@ -13,7 +13,7 @@ import psycopg
 from pack_db.errors import DatabaseInUse, StorageError, WrongDatabase
 from pack_db.impls.database_check import require_database
 from pack_db.impls.database_connection import DatabaseConnection
-from pack_db.impls.file_lock import FileLock
+from pack_db.impls.database_lock import DatabaseLock
 from pack_db.impls.migration_runner import MigrationRunner
 from pack_db.impls.moved_table import MovedTable, moved_tables, quoted
 from pack_db.impls.postgres_check import WRONG_LEDGERS
@@ -21,6 +21,7 @@ from pack_db.impls.postgres_engine import PostgresEngine
 from pack_db.impls.row_checksum import RowChecksum
 from pack_db.impls.schema_status import applied_and_pending
 from pack_db.impls.sqlite_errors import translated
+from pack_db.impls.sqlite_file import real_path
 
 Progress = Callable[[str, int, int], None]
 """Is told what is being done, how many rows of it are done, and of how many."""
@@ -104,7 +105,7 @@ def move(
 @contextmanager
 def _held(path: Path, rehearse: bool) -> Iterator[None]:
     """Keep daemons out, so that nothing is written that would not be moved."""
-    lock = FileLock(path.with_name(path.name + ".lock"))
+    lock = DatabaseLock(real_path(path))
     if not rehearse and not lock.acquire():
         raise DatabaseInUse(
             f"{path} is in use by {lock.holder()}; stop that process first, or try a move beside "

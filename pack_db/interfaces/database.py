@@ -8,6 +8,7 @@ class Database(ABC):
     """The database that all repositories share, as those who run them see it.
 
     What is written inside one of its blocks is there whole or, if the block raises, not at all.
+    Blocks may be inside each other in any order.
     """
 
     @abstractmethod
@@ -23,12 +24,16 @@ class Database(ABC):
     def snapshot(self) -> AbstractContextManager[None]:
         """Make several queries faster where the engine can: all see what the first one saw.
 
-        It is not for writing; a transaction in the block is one of its own, and ends this.
+        Inside a transaction, or another of its kind, it joins that one. It is not for writing; a
+        write in the block is a transaction of its own, and ends this.
         """
 
     @abstractmethod
     def savepoint(self) -> AbstractContextManager[None]:
-        """Undo only what the block wrote if it raises; the transaction around it goes on."""
+        """Undo only what the block wrote if it raises; the transaction around it goes on.
+
+        Without a transaction around it, it is one.
+        """
 
     @abstractmethod
     def check(self) -> str:

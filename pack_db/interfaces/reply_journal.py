@@ -28,11 +28,12 @@ class ReplyJournal(ABC):
             SequenceReused: the sequence was used by a message with other content.
             SequenceTooOld: the client has had a newer write done.
             ForeignClientId: the client id belongs to another user.
+            ReplyNotKept: it was done before, and its reply was too large to be remembered.
         """
 
     @abstractmethod
     def record(self, message: JournaledMessage, reply: bytes) -> None:
-        """Remember the reply to a new message.
+        """Remember the reply to a new message, or if there is no room for it, that it was done.
 
         Raises:
             StorageConflict: another daemon has done this message, or a newer one of the client,

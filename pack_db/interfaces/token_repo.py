@@ -61,6 +61,22 @@ class TokenRepo(ABC):
             limit: entries at most, 1 to 500.
         """
 
+    @abstractmethod
+    @query
+    def list_ledger(
+        self, after_account_id: str | None = None, after_number: int = 0, limit: int = 100
+    ) -> list[LedgerEntry]:
+        """Read one page of the ledger of all accounts, in the order of `list_accounts`.
+
+        Unknown ids are no error: the page begins where their entries would be.
+
+        Args:
+            after_account_id: `account_id` of the last entry of the page before; None for the
+                first page.
+            after_number: `number` of that entry.
+            limit: entries at most, 1 to 500.
+        """
+
 
 class AsyncTokenRepo(ABC):
     """`TokenRepo` for asyncio: the same methods, arguments, results and errors."""
@@ -86,4 +102,10 @@ class AsyncTokenRepo(ABC):
     @query
     async def list_entries(
         self, account_id: str, after: int = 0, limit: int = 100
+    ) -> list[LedgerEntry]: ...
+
+    @abstractmethod
+    @query
+    async def list_ledger(
+        self, after_account_id: str | None = None, after_number: int = 0, limit: int = 100
     ) -> list[LedgerEntry]: ...

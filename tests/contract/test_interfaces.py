@@ -64,6 +64,7 @@ def test_a_query_changes_nothing(factory: ServiceFactory) -> None:
         "accounts.list_accounts": [(), (account.id, 1), (None, 0)],
         "tokens.get_balance": [(account.id,), (NOBODY,), ("bad",)],
         "tokens.list_entries": [(account.id,), (account.id, 1, 1), (NOBODY,), (account.id, -1)],
+        "tokens.list_ledger": [(), (account.id, 1, 1), (NOBODY,), ("bad",)],
     }
     marked = {
         f"{service}.{name}"

@@ -339,3 +339,41 @@ def test_a_bad_argument_is_refused_before_the_account_is_looked_for(tokens: Toke
         tokens.list_entries(NOBODY, limit=501)
     with pytest.raises(InvalidInput):
         tokens.list_entries(NOBODY, -1)
+
+
+def test_the_ledger_of_all_accounts_is_paged_in_the_order_of_its_accounts(
+    tokens: TokenRepo, open_account: OpenAccount
+) -> None:
+    before = open_account(1, 0)
+    ids = [open_account(10, 5) for _ in range(3)]
+    for account_id in ids:
+        tokens.consume_tokens(account_id, 1)
+        tokens.top_up(account_id, 2)
+    expected = [entry for account_id in ids for entry in tokens.list_entries(account_id)]
+    assert len(expected) == 9
+    for limit in (1, 2, 4, 9):
+        place, found = (before, 1), []
+        while page := tokens.list_ledger(*place, limit):
+            assert len(page) <= limit
+            found += page
+            place = (page[-1].account_id, page[-1].number)
+        assert found == expected
+    assert tokens.list_ledger(limit=1) != []
+
+
+def test_the_ledger_of_all_goes_on_where_an_account_is_gone(
+    accounts: AccountRepo, tokens: TokenRepo, open_account: OpenAccount
+) -> None:
+    gone, next_id = open_account(1, 0), open_account(1, 0)
+    accounts.delete_account(gone)
+    for number in (0, 1, 99):
+        assert [e.account_id for e in tokens.list_ledger(gone, number, 1)] == [next_id]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [("",), (*BAD_IDS[:1],), (5,), (NOBODY, -1), (NOBODY, 2**63), (NOBODY, 0, 0), (None, 0, 501)],
+)
+def test_a_bad_place_in_the_ledger_is_refused(tokens: TokenRepo, place: tuple[Any, ...]) -> None:
+    with pytest.raises(InvalidInput):
+        tokens.list_ledger(*place)

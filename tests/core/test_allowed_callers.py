@@ -21,4 +21,4 @@ def test_users_and_groups_are_numbers_with_commas_between(text: str) -> None:
 )
 def test_anything_else_is_refused_by_key(key: str, text: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{key}: must be whole numbers"):
-        Config({key: text})
+        Config({key: text}).check()

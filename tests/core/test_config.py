@@ -86,6 +86,14 @@ def test_a_path_may_start_at_the_home_directory(monkeypatch: pytest.MonkeyPatch)
         ("ZMQ_SOCKET_PATH", "~nobody-has-this-name/s", "nobody-has-this-name"),
         ("ZMQ_SOCKET_PATH", "/" + "s" * 107, "107"),
         ("ZMQ_SOCKET_PATH", "/" + "ü" * 54, "107"),
+        ("ZMQ_SOCKET_PATH", "/\udcff", "UTF-8"),
+        ("DB_PATH", "/\udcff", "UTF-8"),
+        ("DB_URL", "postgresql://me@server/\udcff", "UTF-8"),
+        ("SERVICE_FACTORY", "notes:\udcff", "UTF-8"),
+        ("SOCKET_GROUP", "\udcff", "UTF-8"),
+        ("SOCKET_GROUP", "\0", "UTF-8"),
+        ("SOCKET_GROUP", "²", "number of a group"),
+        ("SOCKET_GROUP", "4294967295", "number of a group"),
         ("ZMQ_TIMEOUT_MS", "0", "from 1 to 600000"),
         ("ZMQ_TIMEOUT_MS", "-1", "from 1 to 600000"),
         ("ZMQ_TIMEOUT_MS", "600001", "from 1 to 600000"),
@@ -108,7 +116,7 @@ def test_a_path_may_start_at_the_home_directory(monkeypatch: pytest.MonkeyPatch)
 )
 def test_a_wrong_value_is_refused_by_key_and_reason(key: str, value: str, reason: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        Config({key: value})
+        Config({key: value}).check()
     assert str(caught.value).startswith(f"{key}: ")
     assert reason in str(caught.value)
 
@@ -133,7 +141,7 @@ def test_a_wrong_value_is_refused_by_key_and_reason(key: str, value: str, reason
 )
 def test_a_wrong_database_url_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        Config({"DB_URL": url})
+        Config({"DB_URL": url}).check()
     assert str(caught.value).startswith("DB_URL: ")
     assert "postgresql://user:password@host/database" in str(caught.value)
     assert "secret" not in str(caught.value)
@@ -162,6 +170,17 @@ def test_a_caller_may_bring_a_default() -> None:
     assert Config({}).get(ConfigKeys.SOCKET_GROUP, "staff") == "staff"
     assert Config({"SOCKET_GROUP": "wheel"}).get(ConfigKeys.SOCKET_GROUP, "staff") == "wheel"
     assert Config({}).get(ConfigKeys.LOG_LEVEL) == "INFO"
+
+
+def test_a_path_of_xdg_that_is_not_absolute_is_ignored() -> None:
+    given = {"XDG_STATE_HOME": "state", "XDG_RUNTIME_DIR": "run", "HOME": "/home/user"}
+    assert Config(given).database_path == Path("/home/user/.local/state/pack-db/pack-db.db")
+    assert Config(given).socket_path == Config({}).socket_path
+
+
+def test_only_the_default_directory_of_the_database_may_be_made() -> None:
+    assert Config({"HOME": "/home/user"}).makes_database_directory
+    assert not Config({"DB_PATH": "/srvv/pack.db"}).makes_database_directory
 
 
 def test_systemd_says_where_the_state_of_a_service_is() -> None:
@@ -204,33 +223,6 @@ def test_a_client_prefers_the_users_own_daemon(short_path: Path) -> None:
 def test_settings_come_from_the_environment(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZMQ_TIMEOUT_MS", "1234")
     assert Config().timeout_s == 1.234
-
-
-def test_a_dotenv_file_is_read_and_the_real_environment_wins(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (here / ".env").write_text(
-        "# a comment\nZMQ_TIMEOUT_MS=1000\nLOG_LEVEL='DEBUG'\nexport SOCKET_MODE=0660\nEMPTY\n"
-    )
-    monkeypatch.setenv("ZMQ_TIMEOUT_MS", "2000")
-    before = dict(os.environ)
-    config = Config()
-    assert config.timeout_s == 2.0
-    assert config.log_level == "DEBUG"
-    assert config.socket_mode == 0o660
-    assert dict(os.environ) == before
-
-
-def test_a_wrong_value_in_the_dotenv_file_is_refused_too(here: Path) -> None:
-    (here / ".env").write_text("ZMQ_TIMEOUT_MS=soon\n")
-    with pytest.raises(ConfigurationError, match="ZMQ_TIMEOUT_MS"):
-        Config()
-
-
-def test_a_dotenv_file_that_is_no_text_is_refused_by_its_path(here: Path) -> None:
-    (here / ".env").write_bytes(b"DB_PATH=/\xff\xfe\n")
-    with pytest.raises(ConfigurationError, match=str(here / ".env")):
-        Config()
 
 
 def test_given_values_are_all_there_is(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

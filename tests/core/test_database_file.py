@@ -1,9 +1,10 @@
+import fcntl
 import os
 import random
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from pack_db.config import Config
 from pack_db.errors import DatabaseInUse, PackDbError, StorageCorrupt, StorageError, WrongDatabase
 from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.file_lock import FileLock
 from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
 from pack_db.impls.peewee_ledger import PeeweeLedger
 from pack_db.interfaces.entities.account import CreateAccountInput
@@ -83,11 +85,17 @@ def closed_database(path: Path) -> Path:
     return path
 
 
-def test_a_database_is_made_where_there_is_none_with_its_directories(tmp_path: Path) -> None:
-    path = tmp_path / "a" / "b" / "pack.db"
-    open_and_close(path)
-    assert path.is_file()
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+def test_the_default_directory_is_made(tmp_path: Path) -> None:
+    config = Config({"HOME": str(tmp_path)})
+    DatabaseConnection(config).close()
+    assert config.database_path.is_file()
+    assert stat.S_IMODE(config.database_path.parent.stat().st_mode) == 0o700
+
+
+def test_row_84_a_directory_that_was_named_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=f"no directory {tmp_path / 'typo'};"):
+        open_and_close(tmp_path / "typo" / "b" / "pack.db")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_the_owner_may_read_the_database_whatever_the_umask(path: Path) -> None:
@@ -237,3 +245,74 @@ def test_a_database_that_was_killed_in_a_checkpoint_is_opened(path: Path) -> Non
         file.write((100).to_bytes(4))
 
     open_and_close(path)
+
+
+def test_row_83_a_link_to_the_database_is_followed_and_all_is_beside_the_file(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "releases").mkdir()
+    (tmp_path / "current.db").symlink_to("releases/pack.db")
+    real = tmp_path / "releases" / "pack.db"
+    open_and_close(real)
+    database = DatabaseConnection(Config({"DB_PATH": str(tmp_path / "current.db")}))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["current.db", "releases"]
+    assert sorted(p.name for p in real.parent.iterdir()) == [
+        *("pack.db", "pack.db-shm", "pack.db-wal", "pack.db.lock")
+    ]
+    assert database.status().path == str(tmp_path / "current.db")
+    with pytest.raises(DatabaseInUse, match=rf"\b{os.getpid()}\b"):
+        open_and_close(real)
+    database.close()
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_row_83_two_names_of_one_database_exclude_each_other(
+    closed_database: Path, link: Callable[[Path, Path], None]
+) -> None:
+    second = closed_database.with_name("second.db")
+    link(second, closed_database)
+    with held_by_another_process(closed_database):
+        assert type(refusal(second)) is DatabaseInUse
+    open_and_close(closed_database)
+    with held_by_another_process(second):
+        assert type(refusal(closed_database)) is DatabaseInUse
+
+
+def test_row_82_a_removed_lock_file_lets_nobody_in(path: Path) -> None:
+    with held_by_another_process(path):
+        path.with_name("pack.db.lock").unlink()
+        for _ in range(2):
+            with pytest.raises(DatabaseInUse, match="lock file is gone"):
+                open_and_close(path)
+    open_and_close(path)
+
+
+def test_row_82_a_lock_file_that_is_gone_before_it_is_locked_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = FileLock(tmp_path / "lock")
+    flock, locked = fcntl.flock, [False]
+
+    def removing(fd: int, operation: int) -> None:
+        if not locked[0]:
+            locked[0] = True
+            (tmp_path / "lock").unlink()
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", removing)
+    assert lock.acquire()
+    assert not FileLock(tmp_path / "lock").acquire()
+    lock.release()
+
+
+def test_row_82_looking_for_the_lock_leaves_sqlite_its_own(path: Path) -> None:
+    """Closing a descriptor of a file drops the locks that the process has on it (fcntl(2))."""
+    database = DatabaseConnection(Config({"DB_PATH": str(path)}))
+    database.run_migrations()
+    path.with_name("pack.db.lock").unlink()
+    with pytest.raises(DatabaseInUse):
+        DatabaseConnection(Config({"DB_PATH": str(path)}))
+    outsider = "import apsw, sys; apsw.Connection(sys.argv[1]).execute('SELECT * FROM accounts')"
+    subprocess.run([sys.executable, "-c", outsider, str(path)], check=True)
+    assert path.with_name("pack.db-wal").exists()  # whoever closes it last removes it
+    database.close()

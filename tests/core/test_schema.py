@@ -30,7 +30,7 @@ def tables(database: DatabaseConnection) -> set[str]:
         name
         for (name,) in database.execute(
             "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' "
-            "AND name NOT LIKE 'sqlite%' AND name <> 'schema_migrations'"
+            "AND name NOT LIKE 'sqlite%' AND name NOT IN ('schema_migrations', 'log_marker')"
         )
     }
 
@@ -99,7 +99,6 @@ def test_the_database_itself_refuses_a_bad_account(filled: DatabaseConnection, c
         "number = NULL",
         "amount = NULL",
         "amount = 0.5",
-        "account_id = 'nobody'",
     ],
 )
 def test_the_database_itself_refuses_a_bad_ledger_entry(

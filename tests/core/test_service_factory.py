@@ -29,12 +29,12 @@ def test_nothing_is_created_before_it_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DB_PATH", str(tmp_path / "lazy" / "pack.db"))
+    monkeypatch.setenv("DB_PATH", str(tmp_path / "pack.db"))
     factory = ServiceFactory.get_instance()
     factory.get_config()
     assert list(tmp_path.iterdir()) == []
     factory.get_account_repo()
-    assert (tmp_path / "lazy" / "pack.db").exists()
+    assert (tmp_path / "pack.db").exists()
     ServiceFactory.reset()
 
 

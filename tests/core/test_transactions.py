@@ -6,14 +6,17 @@ import apsw
 import pytest
 
 from pack_db.config import Config
-from pack_db.errors import EmailTaken, InvalidInput
+from pack_db.errors import EmailTaken, InvalidInput, StorageError, StorageFull, StorageMoved
+from pack_db.impls.compiled_query import parameter
 from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.models import ReplyJournalModel as J
 from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
 from pack_db.impls.peewee_ledger import PeeweeLedger
 from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import Account, CreateAccountInput, UpdateAccountInput
 from pack_db.interfaces.token_repo import TokenRepo
+from tests.support.postgres_server import PostgresServer
 
 
 @contextmanager
@@ -22,6 +25,17 @@ def left_by_an_error(block: AbstractContextManager[None]) -> Iterator[None]:
     with suppress(KeyError), block:
         yield
         raise KeyError
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_database(request: pytest.FixtureRequest) -> Iterator[DatabaseConnection]:
+    if request.param == "sqlite":
+        yield request.getfixturevalue("database")
+        return
+    server: PostgresServer = request.getfixturevalue("shared_postgres")
+    with closing(DatabaseConnection(Config({"DB_URL": server.new_database()}))) as database:
+        database.run_migrations()
+        yield database
 
 
 @pytest.fixture
@@ -142,6 +156,89 @@ def test_a_transaction_in_a_snapshot_is_one_of_its_own(
         with left_by_an_error(database.transaction()):
             create(accounts, "c@example.com")
     assert emails(accounts) == ["b@example.com"]
+
+
+@pytest.mark.parametrize("outer", ["transaction", "savepoint", "snapshot"])
+@pytest.mark.parametrize("inner", ["transaction", "savepoint", "snapshot"])
+@pytest.mark.parametrize("innermost", ["transaction", "savepoint", "snapshot"])
+def test_blocks_may_be_inside_each_other_in_any_order(
+    any_database: DatabaseConnection, outer: str, inner: str, innermost: str
+) -> None:
+    database = any_database
+    accounts = PeeweeAccountRepo(database, PeeweeLedger(database))
+    with getattr(database, outer)():
+        assert emails(accounts) == []
+        with getattr(database, inner)():
+            with getattr(database, innermost)():
+                assert emails(accounts) == []
+                create(accounts, "a@example.com")
+            create(accounts, "b@example.com")
+        assert len(emails(accounts)) == 2
+        create(accounts, "c@example.com")
+    assert emails(accounts) == ["a@example.com", "b@example.com", "c@example.com"]
+
+
+@pytest.mark.parametrize("inner", ["transaction", "savepoint", "snapshot"])
+@pytest.mark.parametrize("outer", ["transaction", "savepoint"])
+def test_an_error_undoes_what_is_inside_the_block_that_it_leaves(
+    any_database: DatabaseConnection, outer: str, inner: str
+) -> None:
+    """A savepoint inside undoes itself alone; anything else is a part of what is around it."""
+    database = any_database
+    accounts = PeeweeAccountRepo(database, PeeweeLedger(database))
+    with getattr(database, outer)():
+        create(accounts, "a@example.com")
+        with left_by_an_error(getattr(database, inner)()):
+            create(accounts, "b@example.com")
+    kept = ["a@example.com"] if inner == "savepoint" else ["a@example.com", "b@example.com"]
+    assert emails(accounts) == kept
+    with left_by_an_error(getattr(database, outer)()), getattr(database, inner)():
+        create(accounts, "c@example.com")
+    assert emails(accounts) == kept
+
+
+def test_row_86_a_write_outside_of_a_transaction_is_looked_at_as_any_other(
+    config: Config, database: DatabaseConnection
+) -> None:
+    insert = database.compile(J.insert({c: parameter(c.name) for c in J._meta.sorted_fields}))
+    row = {"client": b"", "user_id": 0, "sequence": 1, "digest": b"", "reply": b""}
+    row |= {"boot_id": "", "expires_ns": 0}
+    moved = config.database_path.rename(config.database_path.with_name("moved"))
+    with pytest.raises(StorageMoved):
+        insert(**row)
+    with pytest.raises(StorageMoved):
+        database.execute("UPDATE reply_journal SET reply = x'00'")
+    with pytest.raises(StorageMoved), database.savepoint():
+        insert(**row)
+    moved.rename(config.database_path)
+    insert(**row)
+    assert database.execute("SELECT count(*) FROM reply_journal") == [(1,)]
+
+
+def test_row_86_what_sqlite_undid_by_itself_is_not_written_in_part(
+    database: DatabaseConnection, accounts: AccountRepo
+) -> None:
+    """As after a full disk, if somebody catches the error within the transaction."""
+    raw: apsw.Connection = database._database.connection()  # type: ignore[no-untyped-call]
+
+    def full(cursor: apsw.Cursor, sql: str, values: object) -> bool:
+        raw.exec_trace = None
+        raw.execute("ROLLBACK")
+        raise apsw.FullError("a fault")
+
+    def write_on() -> None:
+        with database.transaction():
+            create(accounts, "a@example.com")
+            raw.exec_trace = full
+            with pytest.raises(StorageFull), database.savepoint():
+                create(accounts, "b@example.com")
+            create(accounts, "c@example.com")
+
+    with pytest.raises(StorageError, match="nothing was written"):
+        write_on()
+    assert emails(accounts) == []
+    create(accounts, "d@example.com")
+    assert emails(accounts) == ["d@example.com"]
 
 
 def test_after_a_snapshot_that_raised_the_next_transaction_works(

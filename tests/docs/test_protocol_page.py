@@ -25,6 +25,7 @@ ENTITIES = {
 AT_HOME = {
     errors.CallTimeout,
     errors.ClientClosed,
+    errors.ClocksDiffer,
     errors.ConfigurationError,
     errors.DatabaseInUse,
     errors.MessageTooLarge,

@@ -126,7 +126,7 @@ def test_an_idle_client_costs_nothing_when_its_daemon_is_gone(daemon: DaemonProc
 def test_a_message_has_a_limited_number_of_bytes(short_path: Path) -> None:
     def refuse(request: Request) -> bytes:
         refusal = encode_error(InvalidApiKey("no such key"))
-        return encode_reply(request.sequence, [refusal] * len(request.calls))
+        return encode_reply(request.sequence, [refusal] * len(request.calls), time.monotonic_ns())
 
     async def work(db: AsyncPackDb) -> None:
         answers = await asyncio.gather(

@@ -1,15 +1,17 @@
 """Whom the reply journal remembers, and how long."""
 
+import contextlib
+import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import apsw
 import pytest
 
 from pack_db.config import Config
-from pack_db.errors import SequenceTooOld, StorageConflict
+from pack_db.errors import ReplyNotKept, SequenceTooOld, StorageConflict
 from pack_db.impls.database_connection import DatabaseConnection
 from pack_db.impls.peewee_reply_journal import PeeweeReplyJournal
 from pack_db.interfaces.reply_journal import JournaledMessage
@@ -137,21 +139,127 @@ def test_a_hundred_thousand_short_lived_clients_leave_nothing_behind(
     assert max(sizes) < 1.2 * sizes[0]  # not the same: pages fill up as chance will have it
 
 
-def test_pruning_does_not_keep_the_daemon_long(
+def test_row_88_pruning_goes_in_small_steps(
     database: DatabaseConnection, journal: PeeweeReplyJournal, clock: Clock
 ) -> None:
     with database.transaction():
-        for n in range(1_200):
+        for n in range(100):
             do(journal, message(n.to_bytes(16), 1, deadline_ns=clock.now_ns))
     clock.now_ns += 1
-
-    steps = [journal.prune()]
     left = [row_count(database)]
-    while steps[-1]:
-        steps.append(journal.prune())
+    while journal.prune():
         left.append(row_count(database))
+    assert left[0] == 100
+    assert left[-1] == 0
+    assert all(0 < before - after <= 16 for before, after in itertools.pairwise(left))
 
-    assert left == [700, 200, 0]
+
+def test_row_88_rows_of_large_replies_go_one_by_one(
+    database: DatabaseConnection, journal: PeeweeReplyJournal, clock: Clock
+) -> None:
+    for n in range(4):
+        journal.record(message(n.to_bytes(16), 1, deadline_ns=clock.now_ns), bytes(2**19))
+    clock.now_ns += 1
+    left = []
+    while journal.prune():
+        left.append(row_count(database))
+    assert left == [3, 2, 1, 0]
+
+
+def steps_of_the_engine(database: DatabaseConnection, work: Callable[[], object]) -> int:
+    """How many instructions SQLite's machine runs for it."""
+    connection: apsw.Connection = database._database.connection()  # type: ignore[no-untyped-call]
+    steps = 0
+
+    def count() -> bool:
+        nonlocal steps
+        steps += 1
+        return False
+
+    connection.set_progress_handler(count, 1)
+    work()
+    connection.set_progress_handler(None)
+    return steps
+
+
+FILL = """
+    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+    INSERT INTO reply_journal SELECT randomblob(32), 0, 1, zeroblob(16), zeroblob(100), ?, ? FROM n
+"""
+
+
+@pytest.mark.parametrize("expired", ["none", "all", "of an earlier boot", "of a later name"])
+def test_row_88_a_step_does_the_same_work_however_many_rows_there_are(
+    database: DatabaseConnection, clock: Clock, expired: str
+) -> None:
+    boot = {"of an earlier boot": "boot 1", "of a later name": "boot 3"}.get(expired, "boot 2")
+    expires_ns = clock.now_ns + (1000 if expired == "none" else -1)
+    counts = []
+    for rows in (1_000, 49_000):
+        database.execute(FILL, [rows, boot, expires_ns])
+        journal = PeeweeReplyJournal(database, clock, "boot 2")
+        database.execute(FILL, [rows, "boot 2", clock.now_ns + 1000])
+        counts.append(steps_of_the_engine(database, journal.prune))
+    assert counts[1] < 1.2 * counts[0] + 100
+
+
+def test_row_88_a_new_client_takes_two_expired_ones_along(
+    database: DatabaseConnection, journal: PeeweeReplyJournal, clock: Clock
+) -> None:
+    """So however busy a daemon is, there are never more than have not expired."""
+    for n in range(100):
+        do(journal, message(n.to_bytes(16), 1, deadline_ns=clock.now_ns))
+    clock.now_ns += 1
+    for n in range(100, 160):
+        do(journal, message(n.to_bytes(16), 1, deadline_ns=clock.now_ns))
+    assert row_count(database) == 60
+
+
+def test_row_88_a_client_that_goes_on_writing_leaves_the_index_alone(
+    database: DatabaseConnection, journal: PeeweeReplyJournal, clock: Clock
+) -> None:
+    second_ns = 10**9
+    expiries = []
+    for n in range(1, 100):
+        do(journal, message(ALICE, n, deadline_ns=clock.now_ns + 5 * second_ns))
+        [(expires_ns,)] = database.execute("SELECT expires_ns FROM reply_journal")
+        assert clock.now_ns + 5 * second_ns <= expires_ns <= clock.now_ns + 15 * second_ns
+        expiries.append(expires_ns)
+        clock.now_ns += second_ns // 10
+    assert len(set(expiries)) <= 3
+
+
+def test_row_88_a_row_that_was_not_committed_is_not_relied_upon(
+    database: DatabaseConnection, journal: PeeweeReplyJournal, clock: Clock
+) -> None:
+    do(journal, message(ALICE, 1, deadline_ns=clock.now_ns + 100))
+    with contextlib.suppress(KeyError), database.transaction():
+        journal.record(message(ALICE, 2, deadline_ns=clock.now_ns + 10**12), b"undone")
+        raise KeyError
+    do(journal, message(ALICE, 3, deadline_ns=clock.now_ns + 10**11))
+    [(expires_ns,)] = database.execute("SELECT expires_ns FROM reply_journal")
+    assert expires_ns >= clock.now_ns + 10**11
+
+
+def test_row_88_large_replies_are_bounded_and_those_that_are_done_are_still_known(
+    database: DatabaseConnection, journal: PeeweeReplyJournal, clock: Clock
+) -> None:
+    large = bytes(2**20)
+    for n in range(70):
+        journal.record(message(n.to_bytes(16), 1, deadline_ns=clock.now_ns + 1000), large)
+    [(stored,)] = database.execute("SELECT SUM(LENGTH(reply)) FROM reply_journal")
+    assert 60 * 2**20 < stored < 65 * 2**20
+    assert journal.find(message(bytes(16), 1, deadline_ns=clock.now_ns + 1000)) == large
+    last = message((69).to_bytes(16), 1, deadline_ns=clock.now_ns + 1000)
+    with pytest.raises(ReplyNotKept, match="was done when it came first"):
+        journal.find(last)
+    do(journal, message(bytes(16), 2, deadline_ns=clock.now_ns + 1000))  # its room is free again
+    journal.record(message((69).to_bytes(16), 2, deadline_ns=clock.now_ns + 1000), large)
+    assert journal.find(message((69).to_bytes(16), 2, deadline_ns=0)) == large
+    clock.now_ns += 1001
+    again = message(b"later".ljust(16), 1, deadline_ns=clock.now_ns + 1000)
+    journal.record(again, large)
+    assert journal.find(again) == large
 
 
 def test_a_running_daemon_forgets_by_itself(

@@ -1,6 +1,9 @@
 """Messages that are lost, doubled or late between client and daemon."""
 
 import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from pack_db.errors import DeadlinePassed, OutcomeUnknown
 from pack_db_client import Account, AsyncPackDb, CreateAccountInput, PackDb
 from pack_db_client.protocol.messages import Request, encode_error, encode_reply
-from tests.exactly_once.fake_daemon import fake_daemon
+from tests.exactly_once.fake_daemon import answer_pong, fake_daemon
 from tests.exactly_once.ledger import consumed
 from tests.exactly_once.proxy import Mischief, proxy
 from tests.support.daemon_process import DaemonProcess
@@ -84,17 +87,40 @@ def test_a_write_of_which_nothing_is_heard_has_an_unknown_outcome(
     assert consumed(db, account.id) == [1]
 
 
+def test_a_slow_daemon_is_sent_nothing_twice(short_path: Path) -> None:
+    """Copies would make it slower still, and only the last one's answer would be taken."""
+    released = threading.Event()
+
+    def wait(request: Request) -> bytes:
+        released.wait(timeout=20)
+        return answer_pong(request)
+
+    with (
+        fake_daemon(short_path / "s", wait) as daemon,
+        PackDb(short_path / "s", timeout_s=20) as client,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        call = thread.submit(client.ping)
+        releasing = threading.Timer(2.5, released.set)  # once a second there was a copy
+        releasing.start()
+
+        assert call.result() == "pong"
+        assert len(daemon.messages) == 1
+
+
 def test_that_a_copy_came_too_late_says_nothing_of_the_one_before(short_path: Path) -> None:
     copies: list[Request] = []
 
     def lose_the_first_reply(request: Request) -> bytes | None:
         copies.append(request)
         if len(copies) == 1:
+            daemon.lose_connection()
             return None
-        return encode_reply(request.sequence, [encode_error(DeadlinePassed("too late"))])
+        refusal = encode_error(DeadlinePassed("too late"))
+        return encode_reply(request.sequence, [refusal], time.monotonic_ns())
 
     with (
-        fake_daemon(short_path / "s", lose_the_first_reply),
+        fake_daemon(short_path / "s", lose_the_first_reply) as daemon,
         PackDb(short_path / "s", timeout_s=20) as client,
         pytest.raises(OutcomeUnknown),
     ):

@@ -1,6 +1,8 @@
 """Files that somebody moves, removes or damages while the daemon uses them."""
 
+import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -84,6 +86,56 @@ def test_row_49_a_file_that_is_put_back_is_written_to_again(
     daemon.kill()
     daemon.start()
     assert db.tokens.get_balance(account.id).total == account.token_remaining - 2
+
+
+def _halve(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def _overwrite(path: Path) -> None:
+    path.write_bytes(os.urandom(path.stat().st_size))
+
+
+def _copy_over(path: Path) -> None:
+    """As `cp -p` does it with an older backup."""
+    backup = path.with_name("backup")
+    with closing(apsw.Connection(str(backup))) as other:
+        other.execute("CREATE TABLE another (content)")
+    content = backup.read_bytes().ljust(path.stat().st_size, b"\0")
+    with path.open("r+b") as file:
+        file.write(content[: path.stat().st_size])
+    os.utime(path, (1e9, 1e9))
+
+
+@pytest.mark.parametrize("change", [_halve, _overwrite, _copy_over])
+def test_row_85_a_database_that_is_overwritten_in_its_place_is_noticed(
+    daemon: DaemonProcess, db: PackDb, account: Account, change: Callable[[Path], None]
+) -> None:
+    path = daemon.database_path
+    log = path.with_name("pack.db-wal")
+    wait_until(lambda: db.status().database.health == "good", "it was looked at")
+    change(path)
+    wait_until(lambda: "overwritten or cut off" in db.status().database.health, "it was noticed")
+    with pytest.raises(StorageCorrupt, match="restart"):
+        db.tokens.consume_tokens(account.id, 1)
+    changed, written = path.read_bytes(), log.read_bytes()
+    assert daemon.stop() == 0
+    # What was answered is still in the log, for whoever puts the right database back.
+    assert (path.read_bytes(), log.read_bytes()) == (changed, written)
+
+
+def test_row_85_what_the_daemon_and_others_write_back_is_no_fault(
+    daemon: DaemonProcess, db: PackDb, account: Account
+) -> None:
+    size = daemon.database_path.stat().st_size
+    with closing(apsw.Connection(str(daemon.database_path))) as outsider:
+        for number in range(3):
+            db.accounts.create_account(CreateAccountInput(email=f"{number}@example.com"))
+            outsider.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            seen_s = db.status().uptime_s
+            wait_until(lambda: db.status().uptime_s > seen_s + 1, "it was looked at")  # noqa: B023
+    assert daemon.database_path.stat().st_size > size
+    assert db.status().database.health == "good"
 
 
 def test_row_48_a_page_that_was_damaged_meanwhile_ends_all_writing(

@@ -38,6 +38,7 @@ CALLS: dict[str, Callable[[Account], Sequence[Any]]] = {
     "tokens.consume_tokens": lambda account: [account.id, 7],
     "tokens.get_balance": lambda account: [account.id],
     "tokens.list_entries": lambda account: [account.id],
+    "tokens.list_ledger": lambda account: [],
     "tokens.renew_plan": lambda account: [account.id, 500],
     "tokens.top_up": lambda account: [account.id, 7],
 }
@@ -158,6 +159,7 @@ def test_row_47_a_call_is_undone_whole_and_done_when_it_is_repeated(
         "accounts.list_accounts",
         "tokens.get_balance",
         "tokens.list_entries",
+        "tokens.list_ledger",
     }
     failed = _fail_each_statement(bench, undoes_all, [method, CALLS[method](account)])
     # BEGIN, the journal twice, COMMIT; and what the method does.

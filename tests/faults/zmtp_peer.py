@@ -29,6 +29,11 @@ def frame(body: bytes, *, more: bool = False) -> bytes:
     return frame_header(len(body), more=more) + body
 
 
+def short_frame(body: bytes, *, more: bool = False) -> bytes:
+    """One of up to 255 bytes."""
+    return bytes((more, len(body))) + body
+
+
 def req_message(body: bytes) -> bytes:
     return frame(b"", more=True) + frame(body)
 
@@ -47,6 +52,13 @@ class ZmtpPeer:
 
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
+
+    def send_some(self, data: bytes) -> int:
+        """Send what there is room for; returns its bytes."""
+        return self._socket.send(data)
+
+    def set_blocking(self, blocking: bool) -> None:
+        self._socket.setblocking(blocking)
 
     def shake_hands(self, properties: Mapping[bytes, bytes] | None = None) -> None:
         self.send(greeting() + ready(properties=properties))

@@ -63,7 +63,7 @@ def check(dispatcher: Dispatcher, message: bytes) -> None:
     except Refusal as refusal:
         expected, most = refusal.sequence, 1
     reply = dispatcher.dispatch(message, 1000)
-    sequence, results = decode_reply(reply)
+    sequence, results, _ = decode_reply(reply)
     assert sequence == expected
     assert 1 <= len(results) <= most
     assert len(reply) <= MAX_REPLY_BYTES

@@ -349,6 +349,6 @@ def test_messages_of_one_connection_are_done_in_their_order(
     finally:
         context.destroy(linger=0)
 
-    assert [sequence for sequence, _ in answered] == amounts
-    assert [code for _, [[code, *_]] in answered] == [0] * len(amounts)
+    assert [sequence for sequence, _, _ in answered] == amounts
+    assert [code for _, [[code, *_]], _ in answered] == [0] * len(amounts)
     assert consumed(db, account.id) == amounts

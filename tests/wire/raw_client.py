@@ -18,6 +18,7 @@ _sequences = itertools.count(1)
 class Reply(NamedTuple):
     sequence: int
     results: list[Any]  # [0, value] or [code, message, details] each
+    clock_ns: int  # of the daemon
     size: int  # bytes
     data: bytes
 
@@ -65,9 +66,9 @@ class RawClient:
         self._socket.send(message)
         data = self._socket.recv()
         assert not self._socket.getsockopt(zmq.RCVMORE)
-        version, sequence, results = msgpack.unpackb(data)
+        version, sequence, results, clock_ns = msgpack.unpackb(data)
         assert version == 1
-        return Reply(sequence, results, len(data), data)
+        return Reply(sequence, results, clock_ns, len(data), data)
 
     def call(self, method: str, arguments: Sequence[Any] | dict[str, Any]) -> Any:
         """The one result of a call by the book."""

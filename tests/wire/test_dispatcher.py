@@ -89,7 +89,7 @@ def account(factory: ServiceFactory) -> Account:
 
 def answers(dispatcher: Dispatcher, message: bytes) -> list[Any]:
     """The results in the reply, each of which must be one."""
-    _, results = decode_reply(dispatcher.dispatch(message, USER_ID))
+    _, results, _ = decode_reply(dispatcher.dispatch(message, USER_ID))
     for result in results:
         match result:
             case [0, _] | [str(), str(), dict()]:
@@ -210,7 +210,7 @@ def test_a_defect_of_a_service_undoes_its_call_alone_and_is_told_to_the_log_only
 ) -> None:
     top_up = ["tokens.top_up", [account.id, 1]]
     reply = dispatcher.dispatch(request(top_up, [f"faulty.{method}", []], top_up), USER_ID)
-    _, results = decode_reply(reply)
+    _, results, _ = decode_reply(reply)
     assert [result[0] for result in results] == [0, "internal_error", 0]
     assert b"nobody's business" not in reply
     [record] = caplog.records

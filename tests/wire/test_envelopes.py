@@ -101,9 +101,9 @@ def test_what_one_peer_sends_at_once_is_answered_in_the_order_in_which_it_came(
         wire_daemon.send_signal(signal.SIGCONT)
         for peer, messages in zip(peers, sent, strict=True):
             answered = [decode_reply(peer.recv_multipart()[1]) for _ in messages]
-            sequences = [sequence for sequence, _ in answered]
+            sequences = [sequence for sequence, _, _ in answered]
             assert sequences == sorted(sequences)
-            balances = [value["topup_remaining"] for _, [[_, value]] in answered]
+            balances = [value["topup_remaining"] for _, [[_, value]], _ in answered]
             assert balances == sorted(balances)
 
 

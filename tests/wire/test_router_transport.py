@@ -13,6 +13,7 @@ import zmq
 from pack_db_daemon import transport
 from pack_db_daemon.answering import Answering, Letter
 from pack_db_daemon.callers import Callers
+from pack_db_daemon.message_log import MessageLog
 from pack_db_daemon.router_transport import RouterTransport
 
 _TICK_S = 0.05
@@ -29,13 +30,13 @@ class SlowOnce(Answering):
         self._monkeypatch = monkeypatch
         self._is_first = True
 
-    def answer(self, letters: Sequence[Letter]) -> Iterator[tuple[list[bytes], bytes]]:
+    def answer(self, letters: Sequence[Letter]) -> Iterator[tuple[Letter, bytes]]:
         if letters and self._is_first:
             self._is_first = False
             self._monkeypatch.setattr(transport, "_TICK_S", _AN_HOUR_S)
             time.sleep(2 * _TICK_S)
         for letter in letters:
-            yield letter.envelope, letter.data
+            yield letter, letter.data
 
 
 def test_a_second_message_of_a_sender_does_not_wait_for_the_tick_after_a_slow_first(
@@ -54,6 +55,7 @@ def test_a_second_message_of_a_sender_does_not_wait_for_the_tick_after_a_slow_fi
             listening.fileno(),
             path,
             Callers(frozenset(), frozenset()),
+            MessageLog(lambda name: None),
             SlowOnce(monkeypatch),
             2**18,
             lambda: False,

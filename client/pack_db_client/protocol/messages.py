@@ -2,7 +2,7 @@
 
     request  [1, client_id, sequence, deadline, [call, ...]]
     call     [method, arguments]                e.g. ["tokens.get_balance", ["0190a6c2-..."]]
-    reply    [1, sequence, [result, ...]]
+    reply    [1, sequence, [result, ...], clock]
     result   [0, value]  or  [code, message, details]
 
 A request that is refused as a whole gets a reply with exactly one result, an error.
@@ -16,16 +16,29 @@ from typing import Any, NamedTuple
 import msgpack
 import msgspec
 
-from pack_db.errors import BadRequest, InvalidInput, PackDbError, UnsupportedVersion, error_class
+from pack_db.errors import (
+    BadRequest,
+    InvalidInput,
+    PackDbError,
+    UnsupportedVersion,
+    details_to_send,
+    error_from_wire,
+)
+from pack_db_client.protocol.untrusted import MAX_CALLS as MAX_CALLS
+from pack_db_client.protocol.untrusted import (
+    MAX_NESTING,
+    is_nested_too_deep,
+    read_arguments,
+    read_call,
+    read_fields,
+)
 
 VERSION = 1
 CLIENT_ID_BYTES = 16
-MAX_CALLS = 1024
 MAX_SEQUENCE = 2**63 - 1
 MAX_DEADLINE_AHEAD_S = 600
 """A write's deadline lies at most this far ahead, so the daemon can forget it after that."""
 
-_MAX_ITEMS = 4096  # of an array or a map; bounds the memory that a small message can claim
 _OK = 0
 
 Arguments = Sequence[Any] | dict[str, Any]
@@ -33,14 +46,26 @@ Arguments = Sequence[Any] | dict[str, Any]
 
 class Call(NamedTuple):
     method: str
-    arguments: Arguments
+    packed: msgspec.Raw
+    """Its arguments as they came, so that broken ones harm no other call."""
+
+    @property
+    def arguments(self) -> Arguments:
+        """
+        Raises:
+            BadRequest: they are no arguments of this protocol.
+        """
+        try:
+            return read_arguments(self.packed)
+        except ValueError as exc:
+            raise BadRequest(str(exc)) from exc
 
 
 class Request(NamedTuple):
     client_id: bytes
     sequence: int
     deadline_ns: int  # CLOCK_MONOTONIC; 0 is none
-    calls: list[Call]
+    calls: list[Call | None]  # None for one that is no call
 
 
 class Refusal(Exception):
@@ -55,12 +80,19 @@ class Refusal(Exception):
 def encode_call(method: str, arguments: Arguments) -> bytes:
     """
     Raises:
-        InvalidInput: an argument is of a kind that cannot travel.
+        InvalidInput: an argument is of a kind that cannot travel, or the daemon would refuse it.
     """
+    values = arguments.values() if isinstance(arguments, dict) else arguments
     try:
-        return _pack((method, arguments))
-    except (TypeError, ValueError, OverflowError) as exc:
-        raise InvalidInput(f"{method}: an argument cannot be sent: {exc}") from exc
+        data = _pack((method, arguments))
+        for value in values:
+            if type(value) not in _PLAIN:
+                _check_readable(data)
+                break
+    except Exception as exc:  # whatever the methods of an argument raise
+        reason = str(exc) if type(exc) in _TELLING else type(exc).__name__
+        raise InvalidInput(f"{method}: an argument cannot be sent: {reason}") from exc
+    return data
 
 
 def encode_request(
@@ -74,9 +106,12 @@ def decode_request(data: bytes) -> Request:
     Raises:
         Refusal: the bytes are not a request of this version.
     """
-    fields = _unpack_untrusted(data)
+    try:
+        fields = read_fields(data)
+    except ValueError as exc:
+        raise Refusal(0, BadRequest(str(exc))) from exc
     sequence = _readable_sequence(fields)
-    if type(fields) is not list or not fields or type(fields[0]) is not int:
+    if not fields or type(fields[0]) is not int:
         raise Refusal(sequence, BadRequest("a request is an array that starts with its version"))
     if fields[0] != VERSION:
         raise Refusal(
@@ -93,7 +128,7 @@ def decode_request(data: bytes) -> Request:
         raise Refusal(sequence, BadRequest("deadline must be an unsigned integer"))
     if type(calls) is not list or not 0 < len(calls) <= MAX_CALLS:
         raise Refusal(sequence, BadRequest(f"calls must be an array of 1 to {MAX_CALLS} calls"))
-    return Request(client_id, sequence, deadline_ns, [_call(sequence, call) for call in calls])
+    return Request(client_id, sequence, deadline_ns, [c and Call(*c) for c in calls])
 
 
 def encode_value(value: Any) -> bytes:
@@ -102,31 +137,55 @@ def encode_value(value: Any) -> bytes:
     Raises:
         TypeError, ValueError, OverflowError, RecursionError: the value cannot travel.
     """
-    return _pack_known((_OK, value)) if is_dataclass(value) else _pack((_OK, value))
+    return _pack((_OK, value))
+
+
+def encode_checked_value(value: Any) -> bytes:
+    """`encode_value` for dataclasses known to hold nothing that cannot travel, and much faster.
+
+    Raises:
+        ValueError, OverflowError: a text has lone surrogates, or a number over 64 bits.
+    """
+    return _pack_known((_OK, value))
 
 
 def encode_error(error: PackDbError) -> bytes:
-    """A result that says the call failed; errors as `encode_value`."""
-    return _pack((error.code, str(error), error.details))
+    """A result that says the call failed, with the text of what cannot travel otherwise.
+
+    Raises:
+        Exception: whatever the methods of the error and of its details raise.
+    """
+    details = details_to_send(error)
+    try:
+        if _PLAIN.issuperset(map(type, details.values())):
+            return _pack((error.code, str(error), details))
+    except (ValueError, OverflowError):
+        pass
+    plain = msgspec.to_builtins(details, builtin_types=(bytes,), str_keys=True, enc_hook=str)
+    return _pack((error.code, _sendable(str(error)), _sendable(plain)))
 
 
-def encode_reply(sequence: int, results: Sequence[bytes]) -> bytes:
-    return _pack_known((VERSION, sequence, [*map(msgspec.Raw, results)]))
+def encode_reply(sequence: int, results: Sequence[bytes], clock_ns: int) -> bytes:
+    """
+    Args:
+        clock_ns: CLOCK_MONOTONIC of the daemon; 0 if it is not told.
+    """
+    return _pack_known((VERSION, sequence, [*map(msgspec.Raw, results)], clock_ns))
 
 
-def decode_reply(data: bytes) -> tuple[int, list[Any]]:
-    """Sequence and results, each for `result_value`.
+def decode_reply(data: bytes) -> tuple[int, list[Any], int]:
+    """Sequence, results, each for `result_value`, and the daemon's clock in nanoseconds.
 
     Raises:
         BadRequest: the bytes are not a reply of this version, so neither was the request.
     """
     try:
-        version, sequence, results = _unpack_reply(data)
+        version, sequence, results, clock_ns = _unpack_reply(data)
     except (TypeError, ValueError, RecursionError) as exc:
         raise BadRequest("the daemon's reply is not of this protocol") from exc
     if version != VERSION:
         raise UnsupportedVersion(f"the daemon speaks version {version}, this client {VERSION}")
-    return sequence, results
+    return sequence, results, clock_ns
 
 
 def result_value(result: Sequence[Any]) -> Any:
@@ -136,53 +195,34 @@ def result_value(result: Sequence[Any]) -> Any:
     """
     if result[0] == _OK:
         return result[1]
-    code, message, details = result
-    raise error_class(code)(message, **details)
+    raise error_from_wire(*result)
 
 
-def _unpack_untrusted(data: bytes) -> Any:
-    try:
-        return msgpack.unpackb(
-            data,
-            object_pairs_hook=_object,
-            max_array_len=_MAX_ITEMS,
-            max_map_len=_MAX_ITEMS,
-            max_ext_len=0,
-            ext_hook=_no_extension,
-        )
-    except (ValueError, TypeError, OverflowError, RecursionError) as exc:
-        raise Refusal(0, BadRequest("a request is one frame of well-formed msgpack")) from exc
-
-
-def _object(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
-    # msgpack by itself lets the last of two equal keys win, and takes bytes for a key.
-    result = dict(pairs)
-    if len(result) != len(pairs) or not all(type(key) is str for key in result):
-        raise ValueError("a map's keys are text, each used once")
-    return result
-
-
-def _no_extension(code: int, data: bytes) -> Any:
-    raise ValueError("no extension type is in the protocol")
-
-
-def _readable_sequence(fields: Any) -> int:
-    if type(fields) is list and len(fields) > 2:
+def _readable_sequence(fields: list[Any]) -> int:
+    if len(fields) > 2:
         sequence = fields[2]
         if type(sequence) is int and 0 < sequence <= MAX_SEQUENCE:
             return sequence
     return 0
 
 
-def _call(sequence: int, fields: Any) -> Call:
-    if type(fields) is list and len(fields) == 2:
-        method, arguments = fields
-        if type(method) is str and type(arguments) in (list, dict):
-            return Call(method, arguments)
-    raise Refusal(
-        sequence,
-        BadRequest("a call is an array of a method's name and its arguments (array or map)"),
-    )
+def _check_readable(call: bytes) -> None:
+    _, packed = read_call(call)
+    if is_nested_too_deep(read_arguments(packed)):
+        raise ValueError(f"it is nested more than {MAX_NESTING} deep")
+
+
+def _sendable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case int() if not -(2**63) <= value < 2**64:
+            return str(value)
+        case dict():
+            return {_sendable(key): _sendable(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_sendable(inner) for inner in value]
+    return value
 
 
 def _entity(value: Any) -> Any:
@@ -191,9 +231,12 @@ def _entity(value: Any) -> Any:
     raise TypeError(f"this {type(value).__name__} is of a kind or size that cannot travel")
 
 
+_PLAIN = frozenset({str, int, bool, float, type(None)})  # what is always read if it can be packed
+_TELLING = (TypeError, ValueError, OverflowError, UnicodeEncodeError)
+
 # These are faster than msgpack's, but less strict: not for what callers or strangers hand over.
 _pack_known = msgspec.msgpack.Encoder().encode  # the bytes that `_pack` makes
-_unpack_reply = msgspec.msgpack.Decoder().decode
+_unpack_reply = msgspec.msgpack.Decoder(tuple[int, int, list[list[Any]], int]).decode
 
 
 class _Packers(threading.local):

@@ -4,11 +4,14 @@ from functools import cached_property
 from typing import Any, get_type_hints
 
 import msgspec
+from msgspec import inspect as inspect_types
 from msgspec.structs import astuple
 
-from pack_db.errors import InvalidInput
+from pack_db.errors import InternalError, InvalidInput
 from pack_db.interfaces.query import is_query
-from pack_db_client.protocol.messages import Arguments
+from pack_db_client.protocol.messages import Arguments, Call
+from pack_db_client.protocol.unknown_fields import may_hold_more, unknown_field
+from pack_db_client.protocol.untrusted import BROKEN, MAX_NESTING, is_nested_too_deep
 
 _POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
@@ -55,18 +58,29 @@ class Method:
             return args
         return self.signature.bind(*args, **kwargs).arguments
 
+    def unpack_arguments(self, call: Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """As `convert_arguments`.
+
+        Raises:
+            BadRequest: they are no arguments of this protocol.
+            InvalidInput: as `convert_arguments`.
+        """
+        if self._is_plain:
+            try:
+                return astuple(self._unpack_array(call.packed)), self._keyword_defaults
+            except BROKEN:
+                pass  # whose fault it is needs a closer look
+        return self.convert_arguments(call.arguments)
+
     def convert_arguments(self, arguments: Arguments) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments off the wire, strictly checked against the type hints, ready to call with.
 
         Raises:
             InvalidInput: one is missing, surplus, or of another type.
         """
+        if is_nested_too_deep(arguments):
+            raise InvalidInput(f"{self.name}: an argument is nested more than {MAX_NESTING} deep")
         if not isinstance(arguments, dict):
-            if self._works_by_place:
-                try:
-                    return astuple(msgspec.convert(arguments, self._array)), self._keyword_defaults
-                except msgspec.ValidationError:
-                    pass  # told below by the argument's name instead of its index
             if len(arguments) > len(self._positional):
                 raise InvalidInput(f"{self.name}: too many arguments; it takes {self._takes}")
             arguments = dict(zip(self._positional, arguments, strict=False))
@@ -74,23 +88,40 @@ class Method:
             checked = msgspec.convert(arguments, self._map)
         except msgspec.ValidationError as exc:
             raise InvalidInput(f"{self.name}: {self._problem(arguments, exc)}") from None
+        self._refuse_unknown_fields(arguments)
         positional = tuple(getattr(checked, name) for name in self._positional)
         return positional, {name: getattr(checked, name) for name in self._keywords}
 
     def convert_result(self, value: Any) -> Any:
-        """A result off the wire as the object that the service returned."""
-        return msgspec.convert(value, self.result_type)
+        """A result off the wire as the object that the service returned.
+
+        Raises:
+            InternalError: it is of another type than this program's interface promises.
+        """
+        try:
+            return msgspec.convert(value, self.result_type)
+        except (msgspec.ValidationError, RecursionError) as exc:
+            raise InternalError(
+                f"{self.name}: the daemon returned something else than this program's interface "
+                f"promises ({exc}); are both of one version?"
+            ) from exc
 
     # Cached, since only the daemon needs them.
 
     @cached_property
-    def _array(self) -> type[msgspec.Struct]:
-        return msgspec.defstruct(
+    def _is_plain(self) -> bool:
+        """Whether what msgspec reads is right: it is not strict about what is in a map."""
+        return self._works_by_place and not self._containers
+
+    @cached_property
+    def _unpack_array(self) -> Callable[[msgspec.Raw], msgspec.Struct]:
+        array = msgspec.defstruct(
             self.function_name,
             self._fields(_POSITIONAL),
             array_like=True,
             forbid_unknown_fields=True,
         )
+        return msgspec.msgpack.Decoder(array).decode
 
     @cached_property
     def _map(self) -> type[msgspec.Struct]:
@@ -100,6 +131,20 @@ class Method:
             kw_only=True,
             forbid_unknown_fields=True,
         )
+
+    @cached_property
+    def _containers(self) -> dict[str, inspect_types.Type]:
+        """The parameters whose values may have something inside."""
+        types = {p: inspect_types.type_info(self._hints[p]) for p in self.signature.parameters}
+        return {name: part for name, part in types.items() if may_hold_more(part)}
+
+    def _refuse_unknown_fields(self, arguments: dict[str, Any]) -> None:
+        for name, part in self._containers.items():
+            if name in arguments and (owner := unknown_field(arguments[name], part)) is not None:
+                takes = ", ".join(field.encode_name for field in owner.fields)
+                raise InvalidInput(
+                    f"{self.name}: {name}: unknown field; {owner.cls.__name__} takes {takes}"
+                )
 
     def _fields(self, *kinds: inspect._ParameterKind) -> list[Any]:
         return [

@@ -5,7 +5,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import click
 
-from pack_db.config import Config
+from pack_db.config import Config, checked_socket_path
 from pack_db_client import PackDb
 from pack_db_client.unavailable import why_unavailable
 from pack_db_daemon.cli.output import Output, with_output
@@ -42,7 +42,10 @@ def with_client(command: Callable[Concatenate[PackDb, Output, P], None]) -> Call
 
 def _connect(socket_path: Path | None, timeout_s: float | None) -> PackDb:
     config = Config()
-    path = socket_path or config.client_socket_path
+    if socket_path is None:
+        path = config.client_socket_path
+    else:
+        path = checked_socket_path(socket_path.absolute(), "--socket")
     # A client waits its whole timeout for a daemon that may be restarting. A person should
     # hear at once that there is none.
     if (unavailable := why_unavailable(path)) is not None:

@@ -6,7 +6,7 @@ import click
 
 from pack_db.interfaces.entities.account import Account
 from pack_db_client import PackDb
-from pack_db_daemon.cli.all_rows import all_accounts, all_entries
+from pack_db_daemon.cli.all_rows import all_accounts, all_entries, with_accounts
 from pack_db_daemon.cli.client import with_client
 from pack_db_daemon.cli.output import Output
 from pack_db_daemon.cli.progress import progress_in_rows
@@ -73,19 +73,18 @@ def ledger(db: PackDb, out: Output, form: str) -> None:
 
 
 def _ledger_rows(db: PackDb) -> Iterator[LedgerRow]:
-    for account in all_accounts(db):
-        for entry in all_entries(db, account):
-            yield LedgerRow(
-                email=account.email,
-                plan_name=account.plan_name,
-                account_id=entry.account_id,
-                number=entry.number,
-                kind=entry.kind,
-                amount=entry.amount,
-                token_remaining=entry.token_remaining,
-                topup_remaining=entry.topup_remaining,
-                created_at=entry.created_at,
-            )
+    for account, entry in with_accounts(all_entries(db), all_accounts(db)):
+        yield LedgerRow(
+            email=account.email,
+            plan_name=account.plan_name,
+            account_id=entry.account_id,
+            number=entry.number,
+            kind=entry.kind,
+            amount=entry.amount,
+            token_remaining=entry.token_remaining,
+            topup_remaining=entry.topup_remaining,
+            created_at=entry.created_at,
+        )
 
 
 def _counted(rows: Iterable[Row]) -> Iterator[Row]:

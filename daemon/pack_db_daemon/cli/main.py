@@ -1,5 +1,5 @@
-import io
 import sys
+from contextlib import suppress
 
 import click
 
@@ -10,12 +10,13 @@ from pack_db_daemon.cli.bench import bench
 from pack_db_daemon.cli.call import call
 from pack_db_daemon.cli.check import check
 from pack_db_daemon.cli.export import export
-from pack_db_daemon.cli.failure import EXIT_CODES_AND_OUTPUT, INTERRUPTED
+from pack_db_daemon.cli.failure import EXIT_CODES_AND_OUTPUT, INTERRUPTED, failures_shown
 from pack_db_daemon.cli.import_ import import_
 from pack_db_daemon.cli.migrate import migrate
 from pack_db_daemon.cli.move import move
 from pack_db_daemon.cli.restore import restore
 from pack_db_daemon.cli.serve import serve
+from pack_db_daemon.cli.standard_streams import finish_streams, prepare_streams
 from pack_db_daemon.cli.status import status
 from pack_db_daemon.cli.tokens import tokens
 from pack_db_daemon.cli.top import top
@@ -52,13 +53,33 @@ for command in (
 
 def main() -> None:
     """Run the command line; every expected error is one line on stderr and an exit code."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal without Unicode shows "?" for what it cannot show.
-        sys.stdout.reconfigure(errors="replace")
+    prepare_streams()
     try:
-        sys.exit(cli.main(prog_name="pack-db", standalone_mode=False))
+        exit_code = _exit_code_of(sys.argv[1:])
+    finally:
+        arrived = finish_streams()
+    sys.exit(exit_code if arrived else exit_code or 1)
+
+
+def _exit_code_of(arguments: list[str]) -> int:
+    try:
+        with failures_shown():  # such as of a help text that nobody can be shown
+            for argument in arguments:
+                _require_text(argument)
+            return cli.main(prog_name="pack-db", standalone_mode=False) or 0
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        with suppress(OSError):
+            error.show()
+        return error.exit_code
     except click.Abort:
-        sys.exit(INTERRUPTED)
+        return INTERRUPTED
+
+
+def _require_text(argument: str) -> None:
+    try:
+        argument.encode()
+    except UnicodeEncodeError as exc:
+        # Neither SQLite nor ZeroMQ nor a message could have it.
+        raise click.UsageError(f"an argument is not in UTF-8: {argument!r}") from exc

@@ -34,11 +34,14 @@ def restore(out: Output, backup: Path) -> None:
     """
     from pack_db.impls.sqlite_restore import restore as put_in_place
 
+    config = Config()
     database = database_file(
-        Config(), "restore the server with pg_restore or as its provider does it"
+        config, "restore the server with pg_restore or as its provider does it"
     )
     with interruptible(), progress_in_bytes() as progress:
-        replaced = put_in_place(backup, database, progress)
+        replaced = put_in_place(
+            *(backup, database, progress), makes_directory=config.makes_database_directory
+        )
     out.record(
         Restored(database=str(database), replaced=None if replaced is None else str(replaced))
     )

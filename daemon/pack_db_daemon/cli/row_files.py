@@ -1,10 +1,12 @@
 """Rows as JSON Lines or CSV, one at a time, so that a file of any length can be read or written."""
 
+import codecs
 import csv
 import io
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, BinaryIO, Generic, TypeVar
 
 import click
@@ -23,15 +25,16 @@ class Line(Generic[Row]):
 
 
 def write_rows(rows: Iterable[Any], row_type: type, form: str) -> None:
-    """Write dataclasses of `row_type` to stdout."""
+    """Write dataclasses of `row_type` to stdout, in UTF-8 whatever the terminal's encoding is."""
     if form == "csv":
-        writer = csv.DictWriter(sys.stdout, [f.name for f in fields(row_type)], lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow(asdict(row))
+        names = [field.name for field in fields(row_type)]
+        writer = csv.writer(codecs.getwriter("utf-8")(sys.stdout.buffer), lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows(map(attrgetter(*names), rows))
     else:
         for row in rows:
-            click.echo(msgspec.json.encode(row))
+            sys.stdout.buffer.write(msgspec.json.encode(row) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def read_rows(file: BinaryIO, row_type: type[Row], form: str) -> Iterator[Line[Row]]:

@@ -5,7 +5,13 @@ import sys
 import click
 
 from pack_db.config import Config
+from pack_db.misspelt_settings import misspelt_settings
 from pack_db_daemon.cli.failure import failures_shown
+from pack_db_daemon.log_writer import LogWriter
+
+_STDERR = 2
+
+_log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -25,29 +31,54 @@ def serve() -> None:
     from pack_db.impls.service_factory import ServiceFactory
     from pack_db_daemon.serve import serve as serve_until_stopped
 
+    _open_standard_streams()
     with failures_shown():
-        factory = factory_class(Config()).get_instance()
+        factory = factory_class(Config().check()).get_instance()
+        log = _log_to_stderr(factory.get_config().log_level)
         try:
-            _log_to_stderr(factory.get_config().log_level)
+            _warn_of_misspelt_settings(factory.get_config())
             serve_until_stopped(factory)
         finally:
             ServiceFactory.reset()
+            logging.getLogger().removeHandler(log)
+            if not log.finish():
+                # Nobody reads what is written there; the line about a failure would wait, too.
+                sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
-def _log_to_stderr(level: str) -> None:
+def _open_standard_streams() -> None:
+    # Else the database could get the number of stderr, and what is written there.
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+
+
+def _warn_of_misspelt_settings(config: Config) -> None:
+    misspelt = misspelt_settings(config.environment)
+    if misspelt:
+        _log.warning(
+            "what is no setting is ignored: %s",
+            ", ".join(f"{key} (did you mean {setting}?)" for key, setting in misspelt.items()),
+        )
+
+
+def _log_to_stderr(level: str) -> LogWriter:
+    log = LogWriter(_STDERR)
     time = "" if _stderr_is_the_journal() else "%(asctime)s "
     logging.basicConfig(
-        stream=sys.stderr,
+        handlers=[log],
         level=level,
         format=f"{time}%(levelname)s %(name)s: %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S%z",
     )
+    logging.captureWarnings(True)
     # Peewee would log every statement with its values, and each migration a second time.
     logging.getLogger("peewee").setLevel(logging.WARNING)
+    return log
 
 
 def _stderr_is_the_journal() -> bool:
     # The variable alone is not enough: what systemd starts hands it on to its children,
     # whose stderr may be something else (systemd.exec(5), $JOURNAL_STREAM).
-    stderr = os.fstat(sys.stderr.fileno())
+    stderr = os.fstat(_STDERR)
     return os.environ.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"

@@ -1,15 +1,25 @@
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import click
 
+from pack_db.interfaces.entities.account import Account
+from pack_db.interfaces.entities.token import LedgerEntry
 from pack_db_client import PackDb
 from pack_db_daemon.cli.account_argument import find_account
-from pack_db_daemon.cli.all_rows import all_accounts, all_entries
+from pack_db_daemon.cli.all_rows import (
+    all_accounts,
+    all_entries,
+    entries_of,
+    with_accounts,
+)
 from pack_db_daemon.cli.client import with_client
 from pack_db_daemon.cli.output import Output
 from pack_db_daemon.cli.progress import progress_in_rows
+
+_SHOWN_EVERY = 500  # entries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,28 +65,34 @@ def usage(
       pack-db tokens usage --top 10 --json | jq '.by_account[].email'
     """
     start = 0 if since is None else since.timestamp()
-    by_account: dict[str, AccountUsage] = {}
+    by_account: Counter[str] = Counter()
+    emails: dict[str, str] = {}
     by_day: Counter[str] = Counter()
-    read = 0
     with progress_in_rows() as progress:
-        for found in all_accounts(db) if account is None else [find_account(db, account)]:
-            consumed = 0
-            for entry in all_entries(db, found):
-                read += 1
-                if entry.kind == "consumption" and entry.created_at >= start:
-                    consumed -= entry.amount
-                    by_day[f"{datetime.fromtimestamp(entry.created_at):%Y-%m-%d}"] -= entry.amount
-            progress("reading", read, 0)
-            if consumed:
-                by_account[found.id] = AccountUsage(
-                    account_id=found.id, email=found.email, tokens=consumed
-                )
-    largest = sorted(by_account.values(), key=lambda row: -row.tokens)[:top]
+        for read, (found, entry) in enumerate(_entries(db, account), 1):
+            if entry.kind == "consumption" and entry.created_at >= start:
+                emails[found.id] = found.email
+                by_account[found.id] -= entry.amount
+                by_day[date.fromtimestamp(entry.created_at).isoformat()] -= entry.amount
+            if read % _SHOWN_EVERY == 0:
+                progress("reading", read, 0)
     out.record(
         Usage(
             tokens=by_day.total(),
-            by_account=largest,
+            by_account=[
+                AccountUsage(account_id=account_id, email=emails[account_id], tokens=tokens)
+                for account_id, tokens in by_account.most_common(top)
+            ],
             by_day=[DayUsage(day=day, tokens=by_day[day]) for day in sorted(by_day)],
         ),
         bars="tokens",
     )
+
+
+def _entries(db: PackDb, account: str | None) -> Iterator[tuple[Account, LedgerEntry]]:
+    if account is None:
+        yield from with_accounts(all_entries(db), all_accounts(db))
+    else:
+        found = find_account(db, account)
+        for entry in entries_of(db, found):
+            yield found, entry

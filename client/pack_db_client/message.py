@@ -1,12 +1,25 @@
 import os
+import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pack_db.errors import MessageTooLarge
-from pack_db_client.delivery import Message
 from pack_db_client.protocol.messages import CLIENT_ID_BYTES, encode_request
 
 MESSAGE_OVERHEAD = 64
 """Bytes of a request around its calls, at most."""
+
+
+class Message(NamedTuple):
+    data: bytes
+    sequence: int
+    made_ns: int  # CLOCK_MONOTONIC, as the deadline
+    deadline_ns: int
+    has_write: bool
+    call_count: int
+
+    def remaining_s(self) -> float:
+        return max(0.0, (self.deadline_ns - time.monotonic_ns()) / 1e9)
 
 
 class Numbering:
@@ -26,7 +39,8 @@ class Numbering:
         data = encode_request(self._client_id, self._sequence, deadline_ns, calls)
         if len(data) > self._max_message_bytes:
             raise too_large(len(data), self._max_message_bytes)
-        return Message(data, self._sequence, deadline_ns, has_write, len(calls))
+        made_ns = time.monotonic_ns()
+        return Message(data, self._sequence, made_ns, deadline_ns, has_write, len(calls))
 
 
 def too_large(size: int, limit: int) -> MessageTooLarge:

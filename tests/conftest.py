@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import Scheduling
 
@@ -17,6 +18,10 @@ from tests.support.scheduling import FilesTogether, is_long
 
 # What a shell starts in the background ignores Ctrl-C, and so would all programs under test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How fast the machine makes up data says nothing of what is tested with it.
+settings.register_profile("pack-db", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("pack-db")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -82,8 +82,8 @@ def forking(setting: Setting) -> None:
     for child in children:
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGTERM)
-    ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    if any(ends):
+    ends = {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children}
+    if ends - {0, -signal.SIGTERM}:  # the latter when it came too late to be handled
         sys.exit(f"forked children ended with {ends}")
 
 

@@ -11,7 +11,7 @@ import zmq
 
 from pack_db_client.protocol.messages import decode_reply, encode_call, encode_request
 
-_PATIENCE_MS = 20_000
+_PATIENCE_MS = 30_000
 
 
 class RawClient:
@@ -25,9 +25,9 @@ class RawClient:
         *calls: tuple[str, Sequence[Any]],
         deadline_ns: int | None = None,
     ) -> bytes:
-        """The bytes of a message; its deadline is ten seconds ahead by default."""
+        """The bytes of a message; its deadline is a minute ahead by default."""
         if deadline_ns is None:
-            deadline_ns = time.monotonic_ns() + 10 * 10**9
+            deadline_ns = time.monotonic_ns() + 60 * 10**9
         encoded = [encode_call(method, arguments) for method, arguments in calls]
         return encode_request(self.client_id, sequence, deadline_ns, encoded)
 

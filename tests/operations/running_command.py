@@ -2,8 +2,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.support.daemon_process import PATIENCE_S
-from tests.support.pack_db_command import PACK_DB, PackDbCommand
+from tests.support.pack_db_command import COMMAND_ENDS_S, PACK_DB, PackDbCommand
 
 
 class RunningCommand:
@@ -22,7 +21,7 @@ class RunningCommand:
 
     def wait_for_file(self, path: Path, size: int = 0) -> None:
         """Until there is a file of more than `size` bytes at `path`."""
-        give_up = time.monotonic() + PATIENCE_S
+        give_up = time.monotonic() + COMMAND_ENDS_S
         while not path.exists() or path.stat().st_size <= size:
             assert self.process.poll() is None, self.process.communicate()
             assert time.monotonic() < give_up
@@ -30,5 +29,5 @@ class RunningCommand:
 
     def end(self) -> tuple[int, str, str]:
         """Its exit status, and what it printed to stdout and to stderr."""
-        stdout, stderr = self.process.communicate(timeout=PATIENCE_S)
+        stdout, stderr = self.process.communicate(timeout=COMMAND_ENDS_S)
         return self.process.returncode, stdout, stderr

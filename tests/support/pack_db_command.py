@@ -5,6 +5,9 @@ from typing import Any
 
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess
 
+COMMAND_ENDS_S = 6 * PATIENCE_S
+"""Whatever it does with the largest database of the tests, on a machine that is busy besides."""
+
 PACK_DB = [sys.executable, "-m", "pack_db_daemon"]
 
 
@@ -29,7 +32,7 @@ class PackDbCommand:
             input=stdin,
             capture_output=True,
             encoding="utf-8",
-            timeout=PATIENCE_S,
+            timeout=COMMAND_ENDS_S,
         )
 
     def text(self, *arguments: str) -> str:

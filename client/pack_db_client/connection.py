@@ -24,6 +24,8 @@ _names = itertools.count()
 class Connection:
     """A REQ socket and an identity, for one message at a time; closed when nobody has it any more.
 
+    It connects when it is switched on, for the first message.
+
     It is of the process that made it: libzmq's sockets do not work in a forked child, and an
     identity that two processes use would mix up their messages.
 
@@ -60,7 +62,19 @@ class Connection:
         self.socket.monitor(address, zmq.EVENT_DISCONNECTED)
         self._events.rcvhwm = 0  # libzmq's own thread would wait for whoever lets events pile up
         self._events.connect(address)
-        self.socket.connect(f"ipc://{path}")
+        self._address = f"ipc://{path}"
+        self._is_on = False
+
+    def switch_on(self) -> None:
+        """Connect, and again whenever the connection is lost."""
+        if not self._is_on:
+            self.socket.connect(self._address)
+            self._is_on = True
+
+    def switch_off(self) -> None:
+        """Leave the daemon alone for now."""
+        self.socket.disconnect(self._address)
+        self._is_on = False
 
     def next_message(self, calls: Sequence[bytes], deadline_ns: int, *, has_write: bool) -> Message:
         """

@@ -1,3 +1,5 @@
+import random
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +13,7 @@ from pack_db.errors import (
     PackDbError,
     PermissionDenied,
     StorageError,
+    Unavailable,
     error_class,
 )
 from pack_db_client.connection import Connection
@@ -19,6 +22,9 @@ from pack_db_client.unavailable import why_unavailable
 
 _LOOK_FIRST = "the write may have been done or not, so look before you repeat it"
 _TICK_S = 0.05  # how soon a lost connection is noticed
+# Between attempts to connect to a daemon that refuses.
+_FIRST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 1.0
 
 
 class Wait(NamedTuple):
@@ -90,15 +96,36 @@ def nothing_sent(path: Path) -> PackDbError:
 
 
 def _send(connection: Connection, message: Message) -> Generator[Wait, None, None]:
-    is_first_try = True
+    refusals = 0
+    has_looked = bool(connection.copies)
+    connection.switch_on()
     while seconds := message.remaining_s():
         if connection.send(message):
             return
-        if not is_first_try and not connection.copies:
-            _raise_if_denied(connection.path)
         yield Wait(zmq.POLLOUT, min(seconds, _TICK_S))
-        is_first_try = False
+        if not has_looked:
+            has_looked = True
+            _raise_if_denied(connection.path)
+        if connection.was_lost():
+            # It was accepted and then closed, before it was of use.
+            refusals += 1
+            connection.switch_off()
+            yield from _pause(message, min(_FIRST_PAUSE_S * 2**refusals, _LONGEST_PAUSE_S))
+            connection.switch_on()
+    if refusals and not connection.copies:
+        connection.switch_off()
+        raise Unavailable(
+            f"the daemon at {connection.path} closes new connections at once; its log says why, "
+            "most likely that it has no room for more. Nothing was sent"
+        )
     raise _not_answered(connection, message)
+
+
+def _pause(message: Message, longest_s: float) -> Generator[Wait, None, None]:
+    # Those who were refused together shall not come back together.
+    ends = time.monotonic() + random.uniform(longest_s / 2, longest_s)  # noqa: S311  # no secret
+    while (left_s := min(message.remaining_s(), ends - time.monotonic())) > 0:
+        yield Wait(zmq.POLLOUT, left_s)
 
 
 def _is_about_one_copy(results: list[Any]) -> bool:

@@ -78,7 +78,7 @@ def test_a_write_of_which_nothing_is_heard_has_an_unknown_outcome(
     daemon: DaemonProcess, db: PackDb, account: Account, short_path: Path
 ) -> None:
     with (
-        proxy(short_path / "p", daemon.socket_path, Mischief(lost_replies=9)),
+        proxy(short_path / "p", daemon.socket_path, Mischief(lost_replies=1000)),
         PackDb(short_path / "p", timeout_s=2) as client,
         pytest.raises(OutcomeUnknown, match="look before you repeat it"),
     ):

@@ -114,7 +114,7 @@ def _send(connection: Connection, message: Message) -> Generator[Wait, None, Non
             connection.switch_on()
     if refusals and not connection.copies:
         connection.switch_off()
-        raise Unavailable(
+        raise why_unavailable(connection.path) or Unavailable(
             f"the daemon at {connection.path} closes new connections at once; its log says why, "
             "most likely that it has no room for more. Nothing was sent"
         )

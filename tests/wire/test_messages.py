@@ -150,6 +150,7 @@ BROKEN_ARGUMENTS = {
     "a timestamp": b"\x91\xd6\xff\0\0\0\0",
     "text that is not UTF-8": b"\x91\xa1\xff",
     "too many items": b"\x91\xdc\x10\x01" + b"\0" * MANY,
+    "too many maps": b"\x91\x95" + (b"\xdc\x0f\xff" + b"\x80" * 4095) * 5,
     "too many arguments": b"\xdc\x10\x01" + b"\0" * MANY,
 }
 
@@ -215,6 +216,8 @@ REFUSED_ARGUMENTS = {
     "too many items": [0] * MANY,
     "too many keys": {str(n): n for n in range(MANY)},
     "too many inside": [[0] * MANY],
+    "too many arrays": [[[]] * 4096] * 4,
+    "too many maps": [[{}] * 4096] * 4,
     "too deep": nested(32),
     "far too deep": nested(600),
     "endless": endless(),

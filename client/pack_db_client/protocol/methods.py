@@ -78,7 +78,7 @@ class Method:
         Raises:
             InvalidInput: one is missing, surplus, or of another type.
         """
-        if is_nested_too_deep(arguments):
+        if self._containers and is_nested_too_deep(arguments):
             raise InvalidInput(f"{self.name}: an argument is nested more than {MAX_NESTING} deep")
         if not isinstance(arguments, dict):
             if len(arguments) > len(self._positional):

@@ -36,6 +36,7 @@ class PromisedResult:
         self._promised = promised
         self._optional, self._listed, self._entity = _outline(promised)
         self._types_of = _types_of_fields(self._entity) if self._entity else None
+        self._scalar = promised if promised in (str, int, bool, float, bytes, NoneType) else None
         self._known: set[tuple[type, ...]] = set()
 
     def encode(self, value: Any) -> bytes:
@@ -45,13 +46,16 @@ class PromisedResult:
             Exception: whatever its methods raise.
         """
         if (types_of := self._types_of) is not None:
-            if type(value) is self._entity:
-                if types_of(value) in self._known:
+            entity, known = self._entity, self._known
+            if not self._listed:
+                if type(value) is entity and types_of(value) in known:
                     return encode_checked_value(value)
-            elif self._listed and type(value) is list:
-                entity, known = self._entity, self._known
-                if all(type(each) is entity and types_of(each) in known for each in value):
-                    return encode_checked_value(value)
+            elif type(value) is list and all(
+                type(each) is entity and types_of(each) in known for each in value
+            ):
+                return encode_checked_value(value)
+        elif type(value) is self._scalar:
+            return encode_checked_value(value)
         self._check_entities(value)
         plain = msgspec.to_builtins(value, builtin_types=_LEFT_ALONE)
         msgspec.convert(plain, self._promised, builtin_types=_LEFT_ALONE)

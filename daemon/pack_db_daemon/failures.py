@@ -18,7 +18,8 @@ class Failure(NamedTuple):
 
     def log(self) -> None:
         if self.defect is not None:
-            _log.error("%s (id %s)", self.what, self.id, exc_info=self.defect)
+            # In the message itself, as the limit of the log goes by that.
+            _log.error(f"{self.what} (id %s)", self.id, exc_info=self.defect)
 
 
 def failure_of(exc: BaseException, what: str) -> Failure:

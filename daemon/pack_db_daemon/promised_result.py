@@ -12,7 +12,7 @@ from msgspec import inspect
 
 from pack_db_client.protocol.messages import encode_checked_value, encode_value
 
-# msgspec would turn these into text, and a caller would not get what was returned.
+# msgspec would turn these into text, or text into these: no caller would get what was returned.
 _LEFT_ALONE = (bytes, datetime, date, time, timedelta, Decimal, UUID)
 _SCALARS = (
     inspect.IntType,
@@ -36,6 +36,7 @@ class PromisedResult:
         self._promised = promised
         self._optional, self._listed, self._entity = _outline(promised)
         self._types_of = _types_of_fields(self._entity) if self._entity else None
+        self._scalar = promised if promised in (str, int, bool, float, bytes, NoneType) else None
         self._known: set[tuple[type, ...]] = set()
 
     def encode(self, value: Any) -> bytes:
@@ -45,16 +46,19 @@ class PromisedResult:
             Exception: whatever its methods raise.
         """
         if (types_of := self._types_of) is not None:
-            if type(value) is self._entity:
-                if types_of(value) in self._known:
+            entity, known = self._entity, self._known
+            if not self._listed:
+                if type(value) is entity and types_of(value) in known:
                     return encode_checked_value(value)
-            elif self._listed and type(value) is list:
-                entity, known = self._entity, self._known
-                if all(type(each) is entity and types_of(each) in known for each in value):
-                    return encode_checked_value(value)
+            elif type(value) is list and all(
+                type(each) is entity and types_of(each) in known for each in value
+            ):
+                return encode_checked_value(value)
+        elif type(value) is self._scalar:
+            return encode_checked_value(value)
         self._check_entities(value)
         plain = msgspec.to_builtins(value, builtin_types=_LEFT_ALONE)
-        msgspec.convert(plain, self._promised)
+        msgspec.convert(plain, self._promised, builtin_types=_LEFT_ALONE)
         encoded = encode_value(plain)
         if types_of is not None and value is not None and len(self._known) < _KNOWN:
             self._known.update(map(types_of, value if self._listed else [value]))
@@ -62,7 +66,11 @@ class PromisedResult:
 
     def _check_entities(self, value: Any) -> None:
         # What has the right fields by chance is not what was promised.
-        if self._entity is None or (value is None and self._optional):
+        if value is None and self._optional:
+            return
+        if self._listed and not isinstance(value, (list, tuple)):
+            raise TypeError(f"{type(value).__name__} in place of a list")
+        if self._entity is None:
             return
         for each in value if self._listed else [value]:
             if not isinstance(each, self._entity):

@@ -15,6 +15,7 @@ from pack_db_client.protocol.messages import (
     encode_reply,
     encode_request,
 )
+from tests.docs.account_of_the_vectors import start_with_accounts
 from tests.support.daemon_process import DaemonProcess
 from tests.support.running_daemon import running_daemon
 from tests.wire.raw_client import RawClient, pack
@@ -66,6 +67,24 @@ def test_a_reply_is_these_bytes_and_these_bytes_are_a_reply(vector: dict[str, An
         vector[name] for name in ("sequence", "results", "clock")
     )
     assert encode_reply(sequence, list(map(pack, results)), clock_ns) == data
+
+
+def test_the_daemon_really_answers_so(short_path: Path) -> None:
+    daemon = start_with_accounts(short_path)
+    try:
+        with RawClient(daemon.socket_path) as client:
+            answered = {
+                vector["meaning"]: client.batch(*vector["calls"])
+                for vector in VECTORS["replies"]
+                if "calls" in vector
+            }
+            assert client.exchange(b"\xc1").results == VECTORS["replies"][-1]["results"]
+    finally:
+        daemon.clean_up()
+    assert len(answered) == len(VECTORS["replies"]) - 3
+    assert answered == {
+        vector["meaning"]: vector["results"] for vector in VECTORS["replies"] if "calls" in vector
+    }
 
 
 @vectors("refusals")

@@ -203,7 +203,7 @@ def test_row_47_a_message_that_failed_is_not_done_by_a_later_copy(bench: Bench) 
     before = bench.everything()
     message = request(["tokens.consume_tokens", [account.id, 7]])
     bench.database.fail(3, undoes_all=False)
-    first = bench.dispatcher.dispatch(message, 0)
+    first = decode_reply(bench.dispatcher.dispatch(message, 0))[:2]
     assert bench.database.has_failed()
-    assert bench.dispatcher.dispatch(message, 0) == first
+    assert decode_reply(bench.dispatcher.dispatch(message, 0))[:2] == first
     assert bench.everything() == before

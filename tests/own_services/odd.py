@@ -112,6 +112,8 @@ OTHER_TYPES: dict[str, Any] = {
         "decimal": Decimal(1),
     },
     "nothing": {"number": 1},
+    "data": {"text": "aGk=", "none": None},
+    "names": {"set": {"a"}, "text": "ab", "map": {"a": 1}, "number among": ["a", 1]},
     "maybe": {"another": OtherItem(), "list": [Item()]},
     "table": {"number as key": {1: 1}, "decimal": {"a": Decimal(1)}},
 }
@@ -121,6 +123,8 @@ RIGHT: dict[str, list[Any]] = {
     "order": [Order(items=[]), Order(items=[Item(note="x")])],
     "number": [0, -5],
     "nothing": [None],
+    "data": [b"", b"\xff"],
+    "names": [[], ["a", "b"]],
     "maybe": [None, Item()],
     "table": [{}, {"a": 1}],
 }
@@ -150,6 +154,12 @@ class Odd(ABC):
 
     @abstractmethod
     def nothing(self, kind: str) -> None: ...
+
+    @abstractmethod
+    def data(self, kind: str) -> bytes: ...
+
+    @abstractmethod
+    def names(self, kind: str) -> list[str]: ...
 
     @abstractmethod
     def maybe(self, kind: str) -> Item | None: ...
@@ -220,6 +230,12 @@ class LocalOdd(Odd):
 
     def nothing(self, kind: str) -> None:
         return cast(None, self._returned("nothing", kind))
+
+    def data(self, kind: str) -> bytes:
+        return cast(bytes, self._returned("data", kind))
+
+    def names(self, kind: str) -> list[str]:
+        return cast(list[str], self._returned("names", kind))
 
     def maybe(self, kind: str) -> Item | None:
         return cast(Item, self._returned("maybe", kind))

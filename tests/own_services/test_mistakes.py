@@ -112,6 +112,7 @@ def test_a_module_that_cannot_be_imported(start: Start, code: str, says: str) ->
         ("def add(self, name: list[dict[int, str]]) -> int: ...", "name: Dict cannot travel"),
         ("def add(self, name: list[str] | tuple[str, int]) -> int: ...", "things.add: name: Type"),
         ("def add(self, name: Thing | None) -> int: ...", "things.add: name: Path cannot travel"),
+        ("async def add(self, name: str) -> int: ...", "things.add is 'async def'; the daemon"),
     ],
 )
 def test_an_interface_that_cannot_be_served(start: Start, signature: str, says: str) -> None:
@@ -139,6 +140,11 @@ def test_an_interface_that_cannot_be_served(start: Start, signature: str, says: 
             ', "things": MemoryThings()',
             "",
             "get_services() has NoneType for it, which is no Things",
+        ),
+        (
+            "    def add(self, name: str) -> int:\n        return 1",
+            "    async def add(self, name: str) -> int:\n        return 1",
+            "service things: MemoryThings.add is 'async def'; the daemon calls plain functions",
         ),
         (
             "MemoryThings()",

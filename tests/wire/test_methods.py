@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pack_db.errors import InvalidInput
+from pack_db.errors import InternalError, InvalidInput
 from pack_db.interfaces.query import query
 from pack_db_client.protocol.methods import Method, methods_of
 
@@ -14,6 +14,15 @@ from pack_db_client.protocol.methods import Method, methods_of
 class Note:
     text: str
     stars: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    name: str
+    notes: tuple[Note, ...] = ()
+    first: Note | None = None
+    pair: tuple[int, Note] | None = None
+    inner: "Folder | None" = None
 
 
 class NoteRepo(ABC):
@@ -28,6 +37,9 @@ class NoteRepo(ABC):
     def move(self, source: str, *, target: str) -> None: ...
 
     @abstractmethod
+    def file(self, folder: "Folder", labels: dict[str, list[Note]], other: Any = None) -> None: ...
+
+    @abstractmethod
     def clear(self) -> None: ...
 
     def helper(self) -> int:
@@ -39,7 +51,7 @@ NOTE = {"text": "hello", "stars": 2}
 
 
 def test_a_service_offers_the_abstract_methods_of_its_interface() -> None:
-    assert list(METHODS) == ["add", "clear", "find", "move"]
+    assert list(METHODS) == ["add", "clear", "file", "find", "move"]
     assert METHODS["add"].name == "notes.add"
     assert [name for name, method in METHODS.items() if method.is_query] == ["find"]
 
@@ -108,6 +120,46 @@ def test_what_is_said_about_a_wrong_argument_names_it_and_repeats_no_value() -> 
     assert "secret" not in str(caught.value)
 
 
+TYPO = {"text": "hello", "starz": 2}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [{"name": "x", "nmae": "y"}, {}],
+        [{"name": "x", "notes": [NOTE, TYPO]}, {}],
+        [{"name": "x", "first": TYPO}, {}],
+        [{"name": "x", "pair": [1, TYPO]}, {}],
+        [{"name": "x", "inner": {"name": "y", "inner": {"name": "z", "first": TYPO}}}, {}],
+        [{"name": "x"}, {"a": [NOTE], "b": [TYPO]}],
+        {"folder": {"name": "x", "nmae": "y"}, "labels": {}},
+    ],
+)
+def test_an_unknown_field_is_refused_however_deep_it_is(arguments: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"notes\.file: \w+: unknown field; (Note|Folder) takes"):
+        METHODS["file"].convert_arguments(arguments)
+
+
+def test_fields_that_are_known_and_what_has_no_fields_are_taken() -> None:
+    inner = {"name": "y", "notes": [NOTE], "pair": [1, NOTE], "first": None}
+    arguments = [{"name": "x", "inner": inner}, {"a": [NOTE], "b": []}, {"any": [TYPO]}]
+    (folder, labels, other), _ = METHODS["file"].convert_arguments(arguments)
+    assert folder.inner.notes == (Note(text="hello", stars=2),)
+    assert (labels["a"], other) == ([Note(text="hello", stars=2)], {"any": [TYPO]})
+
+
+def test_arguments_are_nested_32_deep_at_most() -> None:
+    def nested(levels: int) -> Any:
+        value: Any = 1
+        for _ in range(levels):
+            value = [value]
+        return [{"name": "x"}, {}, value]
+
+    METHODS["file"].convert_arguments(nested(31))
+    with pytest.raises(InvalidInput, match="32"):
+        METHODS["file"].convert_arguments(nested(32))
+
+
 def test_a_python_call_is_packed_by_place_or_by_name() -> None:
     note = Note(text="hello")
     assert METHODS["add"].pack_arguments((note, "mine"), {}) == (note, "mine")
@@ -145,6 +197,13 @@ def test_a_result_comes_back_as_the_object_that_was_returned() -> None:
     assert METHODS["add"].convert_result(NOTE) == Note(text="hello", stars=2)
     assert METHODS["find"].convert_result([NOTE]) == [Note(text="hello", stars=2)]
     assert METHODS["clear"].convert_result(None) is None
+
+
+def test_a_result_of_another_type_is_an_error_of_pack_db() -> None:
+    values: list[Any] = [{"text": 5}, None, []]
+    for value in values:
+        with pytest.raises(InternalError, match=r"^notes\.add: "):
+            METHODS["add"].convert_result(value)
 
 
 def no_hint(self, a) -> None: ...  # type: ignore[no-untyped-def]  # noqa: ANN001

@@ -15,6 +15,7 @@ from pack_db_client.protocol.untrusted import BROKEN, MAX_NESTING, is_nested_too
 
 _POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
+_BYTES = (bytes,)  # else msgspec takes text for them, as base64
 
 
 class Method:
@@ -78,14 +79,14 @@ class Method:
         Raises:
             InvalidInput: one is missing, surplus, or of another type.
         """
-        if is_nested_too_deep(arguments):
+        if self._containers and is_nested_too_deep(arguments):
             raise InvalidInput(f"{self.name}: an argument is nested more than {MAX_NESTING} deep")
         if not isinstance(arguments, dict):
             if len(arguments) > len(self._positional):
                 raise InvalidInput(f"{self.name}: too many arguments; it takes {self._takes}")
             arguments = dict(zip(self._positional, arguments, strict=False))
         try:
-            checked = msgspec.convert(arguments, self._map)
+            checked = msgspec.convert(arguments, self._map, builtin_types=_BYTES)
         except msgspec.ValidationError as exc:
             raise InvalidInput(f"{self.name}: {self._problem(arguments, exc)}") from None
         self._refuse_unknown_fields(arguments)
@@ -99,7 +100,7 @@ class Method:
             InternalError: it is of another type than this program's interface promises.
         """
         try:
-            return msgspec.convert(value, self.result_type)
+            return msgspec.convert(value, self.result_type, builtin_types=_BYTES)
         except (msgspec.ValidationError, RecursionError) as exc:
             raise InternalError(
                 f"{self.name}: the daemon returned something else than this program's interface "

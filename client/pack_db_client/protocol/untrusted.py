@@ -14,6 +14,7 @@ BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are wrong."""
 
 _MAX_ITEMS = 4096  # of an array or a map; bounds the memory that a small message can claim
+_MAX_HOLDERS = 16384  # arrays and maps of a call; bounds the time that it takes to read
 _FIELDS = 5
 _MAX_FIELDS = 16  # of a request of another version
 _HEAD_BYTES = 18  # of the longest field before the calls
@@ -44,10 +45,12 @@ def read_arguments(packed: msgspec.Raw) -> list[Any] | dict[str, Any]:
     Raises:
         ValueError: they are no arguments.
     """
+    holders = _Holders()
     try:
         arguments = msgpack.unpackb(
             packed,
-            object_pairs_hook=_object,
+            object_pairs_hook=holders.map_of,
+            list_hook=holders.array_of,
             max_array_len=_MAX_ITEMS,
             max_map_len=_MAX_ITEMS,
             max_ext_len=0,
@@ -56,8 +59,9 @@ def read_arguments(packed: msgspec.Raw) -> list[Any] | dict[str, Any]:
     except (ValueError, TypeError, OverflowError, RecursionError):
         # Not what msgpack says of it, which may repeat what came.
         raise ValueError(
-            f"arguments are well-formed msgpack: at most {_MAX_ITEMS} items in an array or a map, "
-            "keys that are text and used once each, text that is UTF-8, no extension types"
+            f"arguments are well-formed msgpack: at most {_MAX_ITEMS:,} items in an array or a "
+            f"map, {_MAX_HOLDERS:,} arrays and maps, keys that are text and used once each, text "
+            "that is UTF-8, no extension types"
         ) from None
     if type(arguments) is list or type(arguments) is dict:
         return arguments
@@ -93,12 +97,25 @@ def _call(data: msgspec.Raw) -> Any:
         return read_call(data)
 
 
-def _object(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
-    # msgpack by itself lets the last of two equal keys win, and takes bytes for a key.
-    result = dict(pairs)
-    if len(result) != len(pairs) or not _TEXT.issuperset(map(type, result)):
-        raise ValueError("a map's keys are text, each used once")
-    return result
+class _Holders:
+    """Makes the arrays and maps of a call, and counts them."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_HOLDERS
+
+    def array_of(self, items: list[Any]) -> list[Any]:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("too many arrays and maps")
+        return items
+
+    def map_of(self, pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+        self.array_of(pairs)
+        # msgpack by itself lets the last of two equal keys win, and takes bytes for a key.
+        result = dict(pairs)
+        if len(result) != len(pairs) or not _TEXT.issuperset(map(type, result)):
+            raise ValueError("a map's keys are text, each used once")
+        return result
 
 
 def _no_extension(code: int, data: bytes) -> Any:

@@ -107,14 +107,13 @@ def test_row_11_too_many_connections_harm_nobody(limited: DaemonProcess) -> None
 def test_row_11_a_flood_does_not_end_a_daemon_with_few_descriptors(
     short_path: Path, descriptors: int
 ) -> None:
-    with _daemon(short_path, descriptors) as daemon:
-        with good_client(daemon.socket_path) as good:
-            assert f"this process may open {descriptors} files" in daemon.log
-            for _ in range(3):
-                with _hoarders(daemon.socket_path, 2):
-                    good.wait_for_answers(20)
-            with daemon.client() as db:
-                wait_until(lambda: db.status().connections == 2, "all hoarders have gone")
+    with _daemon(short_path, descriptors) as daemon, good_client(daemon.socket_path) as good:
+        assert f"this process may open {descriptors} files" in daemon.log
+        for _ in range(3):
+            with _hoarders(daemon.socket_path, 2):
+                good.wait_for_answers(20)
+        with daemon.client() as db:
+            wait_until(lambda: db.status().connections == 2, "all hoarders have gone")
 
 
 def test_row_74_above_the_most_the_newest_is_refused_and_nobody_inside_notices(

@@ -5,11 +5,15 @@ import select
 import threading
 
 _MOST_LINES = 1000
+_PATIENCE_S = 0.05
 _FINISH_S = 1.0
 
 
 class LogWriter(logging.Handler):
-    """Writes lines from a thread of its own, so that whoever logs never waits for a slow reader.
+    """Writes lines from a thread of its own, so that nobody waits long for who takes them.
+
+    As a rule a line is written when the call that logs it returns, and so is not lost in a crash.
+    But when that takes too long once, it is not waited for until the thread has caught up.
 
     What there is no room for is dropped, and so is what cannot be written, on a full disk or
     where nobody reads any more. How much that was is said as soon as something can be written.
@@ -22,7 +26,8 @@ class LogWriter(logging.Handler):
     def __init__(self, fd: int) -> None:
         super().__init__()
         self._fd = fd
-        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._lines: queue.SimpleQueue[tuple[str, threading.Event] | None] = queue.SimpleQueue()
+        self._is_slow = False
         self._dropped = 0  # by those who log
         self._unwritten = 0  # by the thread
         self._thread = threading.Thread(target=self._write_all, name="log-writer", daemon=True)
@@ -31,8 +36,11 @@ class LogWriter(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if self._lines.qsize() >= _MOST_LINES:
             self._dropped += 1
-        else:
-            self._lines.put(self.format(record))
+            return
+        is_written = threading.Event()
+        self._lines.put((self.format(record), is_written))
+        if not self._is_slow:
+            self._is_slow = not is_written.wait(_PATIENCE_S)
 
     def format(self, record: logging.LogRecord) -> str:
         try:
@@ -48,13 +56,17 @@ class LogWriter(logging.Handler):
 
     def _write_all(self) -> None:
         said = 0  # of those that were dropped
-        while (line := self._lines.get()) is not None:
-            if not self._write(line):
+        while (item := self._lines.get()) is not None:
+            line, is_written = item
+            if self._write(line):
+                dropped = self._dropped + self._unwritten
+                if dropped > said and self._write(self.format(_line_about(dropped - said))):
+                    said = dropped
+            else:
                 self._unwritten += 1
-                continue
-            dropped = self._dropped + self._unwritten
-            if dropped > said and self._write(self.format(_line_about(dropped - said))):
-                said = dropped
+            is_written.set()
+            if self._lines.empty():
+                self._is_slow = False
 
     def _write(self, line: str) -> bool:
         data = f"{line}\n".encode(errors="backslashreplace")

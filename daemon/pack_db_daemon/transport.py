@@ -81,7 +81,7 @@ class Transport(ABC):
         self._listening_fd = listening_fd
         self._path = path
         self._max_message_bytes = max_message_bytes
-        self._most_connections = room_for_connections()
+        self._room = room_for_connections()
         self._unread = UnreadReplies(
             max_message_bytes, lambda fd, reason: self._connections.cut_off(fd, reason)
         )
@@ -138,13 +138,15 @@ class Transport(ABC):
         self._socket.rcvhwm = _RECEIVE_QUEUE
         self._socket.sndhwm = _SEND_QUEUE
         self._socket.linger = _LINGER_MS
-        self._connections = ConnectionLimit(self._context, self._path, self._most_connections)
+        self._connections = ConnectionLimit(self._context, self._path, self._room)
         self._connections.start(self._socket)
         self._bind()
 
     def _bind(self) -> None:
-        self._socket.use_fd = os.dup(self._listening_fd)  # libzmq closes what it is given
+        fd = os.dup(self._listening_fd)  # libzmq closes what it is given
+        self._socket.use_fd = fd
         self._socket.bind(f"ipc://{self._path}")
+        self._connections.listens_at(fd)
 
     def _sender(self, frame: zmq.Frame) -> tuple[str, int]:
         """Address and descriptor of the connection that this frame came over."""
@@ -180,7 +182,7 @@ class Transport(ABC):
         self._wait_for_former()
         self._socket.close(linger=0)
         self._former = self._connections
-        if 2 * len(self.peers) > self._most_connections:
+        if 2 * len(self.peers) > self._room.connections:
             self._wait_for_former()  # there are no descriptors for two sockets' connections
         self._open()
 

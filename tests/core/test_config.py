@@ -28,7 +28,7 @@ def test_everything_has_a_default_that_works() -> None:
     assert config.socket_mode == 0o600
     assert config.socket_group is None
     assert config.max_message_bytes == 262144
-    assert config.workers == 1
+    assert config.workers == 8
     assert config.log_level == "INFO"
 
 

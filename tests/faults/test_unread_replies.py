@@ -51,7 +51,7 @@ class _Asker:
         return True
 
     def close(self) -> None:
-        self._peer.__exit__(None, None, None)
+        self._peer.close()
 
 
 def test_row_72_replies_that_nobody_reads_take_a_bounded_number_of_bytes(

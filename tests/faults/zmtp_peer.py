@@ -82,6 +82,9 @@ class ZmtpPeer:
         except (ConnectionResetError, BrokenPipeError):
             pass
 
+    def close(self) -> None:
+        self._socket.close()
+
     def __enter__(self) -> Self:
         return self
 
@@ -91,7 +94,7 @@ class ZmtpPeer:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._socket.close()
+        self.close()
 
     def _frame(self) -> bytes:
         flags = self._take(1)[0]

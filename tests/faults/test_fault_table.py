@@ -9,7 +9,9 @@ TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 def test_every_row_of_the_table_names_tests_that_are_there() -> None:
     rows = ROW.findall(TABLE)
-    assert [int(number) for number, _ in rows] == list(range(1, 54))
+    numbers = [int(number) for number, _ in rows]
+    assert len(set(numbers)) == len(numbers)
+    assert set(range(1, 54)) <= set(numbers)
     for number, cell in rows:
         named = TEST.findall(cell)
         assert named, f"row {number} has no test"

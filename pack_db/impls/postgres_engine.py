@@ -212,10 +212,10 @@ class PostgresEngine(Engine):
         self.database.close()
 
     def leave_to_parent(self, opened_by: int) -> None:
-        super().leave_to_parent(opened_by)
         for connection in self._connections:
             keep_for_ever(connection)  # closed, it would tell the server so
         self._connections.clear()
+        super().leave_to_parent(opened_by)
 
     def _open(self) -> None:
         self.database.connect()

@@ -207,7 +207,7 @@ class SqliteEngine(Engine):
             raise StorageReadOnly(
                 f"this user may only read {self._path}; change its owner or its mode"
             )
-        self._files = OpenFiles(real)
+        self._files = OpenFiles(real, link=None if real == self._path else self._path)
         self._watches.append(self._files)
         self._foreign_writes = ForeignWrites(real)
         self._watches.append(self._foreign_writes)

@@ -9,11 +9,12 @@ from pathlib import Path
 import apsw
 from playhouse.apsw_ext import APSWDatabase
 
-from pack_db.errors import StorageCorrupt, StorageError, WrongDatabase
+from pack_db.errors import StorageCorrupt, WrongDatabase
 from pack_db.impls import sqlite_file
 from pack_db.impls.migration_runner import MigrationRunner
 from pack_db.impls.mounted_file_system import NETWORKED, file_system_type
 from pack_db.impls.sqlite_errors import translated
+from pack_db.impls.storage_errors import of_system
 
 _SHOWN = 3  # faults named in one line; the rest are counted
 
@@ -84,7 +85,7 @@ def require_database(path: Path) -> Path:
         if not real.exists():
             raise WrongDatabase(f"there is no database at {path}; set DB_PATH to where it is")
     except OSError as exc:
-        raise StorageError(f"cannot use {path}: {exc.strerror}") from exc
+        raise of_system(f"cannot use {path}", exc) from exc
     sqlite_file.prepare(real)
     return real
 
@@ -121,6 +122,8 @@ def verify_copy(copy: Path, name: Path) -> None:
 def _outcome(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(check=name, result="ok", detail=look())
+    except OSError as exc:
+        return Check(check=name, result="fault", detail=f"{exc.filename}: {exc.strerror}")
     except (Faults, apsw.CorruptError, apsw.SQLError) as fault:
         # Of SQLite's own errors, the last one is about a table that is not there.
         return Check(check=name, result="fault", detail=str(fault))

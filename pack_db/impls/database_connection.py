@@ -119,7 +119,7 @@ class DatabaseConnection(Database):
             self._engine.connect()
             in_commit = False
             try:
-                with self._database.atomic():
+                with self._database.transaction():
                     yield
                     self._engine.before_commit()
                     in_commit = True
@@ -179,10 +179,13 @@ class DatabaseConnection(Database):
 
     def _write(self, sql: str, values: Sequence[Any]) -> list[Row]:
         with self._engine.turn:
-            if self._database.in_transaction():
-                return self._run(sql, values)
-            with self.transaction():
-                return self._run(sql, values)
+            if not self._database.in_transaction():
+                with self.transaction():
+                    return self._run(sql, values)
+            try:
+                return self._engine.execute(sql, values)
+            except self._engine.driver_errors as exc:
+                raise self._engine.failed(exc) from exc
 
     def leave_to_parent(self) -> None:
         """In a forked child: let go of everything, so that the parent may keep it."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pack_db.errors import StorageError
 from pack_db.impls.file_lock import FileLock
+from pack_db.impls.storage_errors import of_system
 
 _Identity = tuple[int, int]  # device and inode
 
@@ -80,7 +81,7 @@ class DatabaseLock:
                 os.close(fd)
                 return False
         except OSError as exc:
-            raise StorageError(f"cannot open {self._path}: {exc.strerror}") from exc
+            raise of_system(f"cannot open {self._path}", exc) from exc
         self._fd = fd
         _locked_here.add(_identity(os.fstat(fd)))
         return True

@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 
 from pack_db.errors import StorageError
+from pack_db.impls.storage_errors import of_system
 
 
 class FileLock:
@@ -53,7 +54,7 @@ class FileLock:
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as exc:
-            raise StorageError(f"cannot open the lock file {self._path}: {exc.strerror}") from exc
+            raise of_system(f"cannot open the lock file {self._path}", exc) from exc
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

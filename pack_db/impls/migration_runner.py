@@ -7,6 +7,7 @@ import peewee
 from playhouse.migrations import Migration, Runner
 
 from pack_db.errors import ConfigurationError, WrongDatabase
+from pack_db.impls.postgres_schema import SCHEMA
 
 _OWN = "pack_db"
 MIGRATIONS: dict[str, Path] = {_OWN: Path(__file__).with_name("migrations")}
@@ -87,7 +88,7 @@ class MigrationRunner:
 
 def _runner(database: peewee.Database, owner: str, directory: Path) -> Runner:
     # Peewee looks for tables of PostgreSQL in the schema "public" unless it is told.
-    schema = "pack_db" if isinstance(database, peewee.PostgresqlDatabase) else None
+    schema = SCHEMA if isinstance(database, peewee.PostgresqlDatabase) else None
     runner = Runner(database, directory=str(directory), schema=schema)
     table_name = "schema_migrations" if owner == _OWN else f"schema_migrations_{owner}"
     runner.History = _history_model(database, table_name, schema)

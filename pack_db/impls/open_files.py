@@ -18,9 +18,17 @@ class OpenFiles:
     Args:
         path: the database; SQLite has opened both files.
         clock_ns: the clock that file systems go by.
+        link: a symbolic link to it, by which it is known.
     """
 
-    def __init__(self, path: Path, clock_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock_ns: Callable[[], int] = time.time_ns,
+        link: Path | None = None,
+    ) -> None:
+        self._path = str(path)
+        self._link = link
         self.log = path.with_name(path.name + "-wal")
         self._clock_ns = clock_ns
         self._directory = str(path.parent)
@@ -40,6 +48,8 @@ class OpenFiles:
             StorageMoved: another file is at the path of one of them, or none.
         """
         self._checked = None
+        if self._link is not None and os.path.realpath(self._link) != self._path:
+            raise _moved(str(self._link))
         directory = self._directory_now()
         if directory[:2] != self._directory_is:
             raise _moved(self._opened[0][0])
@@ -54,7 +64,7 @@ class OpenFiles:
 
     def check_if_changed(self) -> None:
         """As `check`, in a fifth of the time if nothing in the directory was moved since."""
-        if self._directory_now() != self._checked:
+        if self._directory_now() != self._checked or self._link is not None:
             self.check()
 
     def close(self) -> None:

@@ -17,15 +17,13 @@ from pack_db.errors import (
     StorageError,
     WrongDatabase,
 )
+from pack_db.impls import postgres_schema
 from pack_db.impls.compiled_query import Row
 from pack_db.impls.engine import Engine
 from pack_db.impls.forked_child import keep_for_ever
 from pack_db.impls.postgres_errors import translated
 from pack_db.impls.storage_health import StorageHealth
 from pack_db.interfaces.entities.database_status import DatabaseStatus
-
-SCHEMA = "pack_db"
-"""All tables are in it, those of own services too, so that none meets an application's."""
 
 _NAMES = {"postgresql": "PostgreSQL", "cockroachdb": "CockroachDB"}
 _MIGRATION_LOCK = int.from_bytes(b"pack-db")
@@ -44,7 +42,7 @@ _CONNECTION_PARAMETERS = {
 # The first one is longer than the server takes to find a deadlock, and shorter than most callers
 # wait. The last one ends the transactions of a host that vanished in the middle of them.
 _SESSION = f"""
-    SET search_path TO {SCHEMA};
+    SET search_path TO {postgres_schema.SCHEMA};
     SET lock_timeout = '2s';
     SET statement_timeout = '60s';
     SET idle_in_transaction_session_timeout = '60s'
@@ -52,17 +50,6 @@ _SESSION = f"""
 _SYNCHRONOUS_COMMIT = """
     SELECT set_config('synchronous_commit', %s, false)
     WHERE current_setting('synchronous_commit') = 'off' OR %s = 'off'
-"""
-# As `application_id` in a file; a dump has it, too.
-_MARK = "the tables of pack-db"
-_LOOK_AT_SCHEMA = """
-    SELECT obj_description(oid, 'pg_namespace'),
-        EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_namespace.oid)
-    FROM pg_namespace WHERE nspname = %s
-"""
-_MAKE_SCHEMA = f"""
-    CREATE SCHEMA IF NOT EXISTS {SCHEMA};
-    COMMENT ON SCHEMA {SCHEMA} IS '{_MARK}'
 """
 _STATUS = """
     SELECT current_setting('server_version'), pg_database_size(current_database()),
@@ -181,7 +168,7 @@ class PostgresEngine(Engine):
             self.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
             self.execute("SET lock_timeout = '2s'", ())  # the tables' users go first
             if not self._has_schema():
-                self.execute(_MAKE_SCHEMA, ())
+                self.execute(postgres_schema.MAKE, ())
             yield
         finally:
             self.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
@@ -212,10 +199,10 @@ class PostgresEngine(Engine):
         self.database.close()
 
     def leave_to_parent(self, opened_by: int) -> None:
-        super().leave_to_parent(opened_by)
         for connection in self._connections:
             keep_for_ever(connection)  # closed, it would tell the server so
         self._connections.clear()
+        super().leave_to_parent(opened_by)
 
     def _open(self) -> None:
         self.database.connect()
@@ -226,19 +213,7 @@ class PostgresEngine(Engine):
         connection.execute(_SYNCHRONOUS_COMMIT, [commit, commit])
 
     def _has_schema(self) -> bool:
-        """Whether it is there and marked as pack-db's.
-
-        Raises:
-            WrongDatabase: it is another program's.
-        """
-        for mark, has_tables in self.execute(_LOOK_AT_SCHEMA, [SCHEMA]):
-            if mark != _MARK and has_tables:
-                raise WrongDatabase(
-                    f"{self.location} has a schema {SCHEMA} with tables of another program; "
-                    "set DB_URL to a database without one, or rename it"
-                )
-            return bool(mark == _MARK)
-        return False
+        return postgres_schema.is_ours(self.execute(postgres_schema.LOOK, ()), self.location)
 
     def _connection(self) -> "psycopg.Connection[Row]":
         connection: psycopg.Connection[Row] = self.database.connection()  # type: ignore[no-untyped-call]

@@ -60,7 +60,8 @@ def translated(exc: Exception, location: str) -> Exception:
         ):
             return StorageUnavailable(f"cannot reach {location}: {_first_line(cause)}")
         case psycopg.OperationalError() | psycopg.InternalError() | errors.InsufficientPrivilege():
-            return StorageError(f"{location} failed: {_first_line(cause)}; see its log")
+            code = cause.sqlstate or "no SQLSTATE"
+            return StorageError(f"{location} failed: {_first_line(cause)} ({code}); see its log")
         case StorageError():
             return cause  # undoing what had failed failed, too
     return exc

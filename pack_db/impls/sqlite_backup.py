@@ -13,6 +13,7 @@ from pack_db.errors import StorageBusy, StorageError, StorageFull
 from pack_db.impls.database_check import require_database, verify_copy
 from pack_db.impls.file_lock import FileLock
 from pack_db.impls.sqlite_errors import translated
+from pack_db.impls.storage_errors import of_system
 
 Progress = Callable[[str, int, int], None]
 """Is told what is being done, how many bytes of it are done, and of how many."""
@@ -40,10 +41,13 @@ def back_up(database: Path, backup: Path, progress: Progress, *, compress: bool 
         StorageError: the database cannot be read, or the backup not be written.
     """
     require_database(database)
-    if not backup.parent.is_dir():
-        raise StorageError(f"there is no directory {backup.parent}; make it first")
-    if backup.exists():
-        raise StorageError(f"{backup} is there already; remove it, or use another name")
+    try:
+        if not backup.parent.is_dir():
+            raise StorageError(f"there is no directory {backup.parent}; make it first")
+        if backup.exists():
+            raise StorageError(f"{backup} is there already; remove it, or use another name")
+    except OSError as exc:
+        raise cannot_write(backup, exc) from exc
     # As another backup would write to the same unfinished files; what a killed one left of
     # them is removed.
     lock = FileLock(backup.with_name(".pack-db-backup.lock"))
@@ -57,7 +61,7 @@ def back_up(database: Path, backup: Path, progress: Progress, *, compress: bool 
         _remove(copy, packed)
         _copy(database, copy, progress)
         progress("verifying", 0, 0)
-        verify_copy(copy, backup)
+        verify_copy(copy, database)  # what is wrong with the copy is wrong with the database
         if compress:
             _compress(copy, packed, progress)
         sync(packed if compress else copy)
@@ -80,7 +84,7 @@ def sync(path: Path) -> None:
 
 
 def cannot_write(path: Path, exc: OSError) -> StorageError:
-    return StorageError(f"cannot write {path}: {exc.strerror}")
+    return of_system(f"cannot write {path}", exc)
 
 
 def _copy(database: Path, copy: Path, progress: Progress) -> None:

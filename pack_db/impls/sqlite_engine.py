@@ -133,8 +133,9 @@ class SqliteEngine(Engine):
             self._apsw.set_busy_timeout(int(_BUSY_TIMEOUT_S * 1000))
 
     def failed(self, exc: Exception, *, in_commit: bool = False) -> Exception:
-        error = translated(exc)
-        if isinstance(error, StorageError) and not self.database.is_closed():
+        is_open = not self.database.is_closed()
+        error = translated(exc, self._apsw.system_errno if is_open else 0)
+        if isinstance(error, StorageError) and is_open:
             if self._apsw.in_transaction and not self.database.in_transaction():
                 # A snapshot, or its ROLLBACK failed; what comes next must not become a part of it.
                 self._apsw.execute("ROLLBACK")
@@ -206,7 +207,7 @@ class SqliteEngine(Engine):
             raise StorageReadOnly(
                 f"this user may only read {self._path}; change its owner or its mode"
             )
-        self._files = OpenFiles(real)
+        self._files = OpenFiles(real, link=None if real == self._path else self._path)
         self._watches.append(self._files)
         self._foreign_writes = ForeignWrites(real)
         self._watches.append(self._foreign_writes)

@@ -1,3 +1,6 @@
+import errno
+import os
+
 import apsw
 import peewee
 
@@ -11,10 +14,16 @@ from pack_db.errors import (
 from pack_db.impls.storage_errors import ConstraintViolated
 
 
-def translated(exc: Exception) -> Exception:
+def translated(
+    exc: Exception, system_errno: int = 0, doing: str = "the database failed"
+) -> Exception:
     """What a failure of the driver means to those above; a mistake of our own stays itself.
 
     Peewee keeps the driver's exception as the context of its own.
+
+    Args:
+        system_errno: of the system call that failed last on the connection; 0 if it is not known.
+        doing: what failed; the beginning of the message if nothing better is known.
     """
     cause: BaseException | None = exc
     while isinstance(cause, peewee.PeeweeException):
@@ -31,11 +40,32 @@ def translated(exc: Exception) -> Exception:
         case apsw.CorruptError() | apsw.NotADBError():
             return StorageCorrupt("the database is damaged; restore a backup")
         case apsw.ReadOnlyError():
-            return StorageReadOnly(
-                "the database may not be written to; is its disk or its directory read-only?"
+            return _read_only()
+        case apsw.IOError() | apsw.CantOpenError() if system_errno == errno.EROFS:
+            return _read_only()
+        case (
+            apsw.IOError()
+            | apsw.CantOpenError()
+            | apsw.NoMemError()
+            | apsw.ProtocolError()
+            | apsw.InternalError()
+        ):
+            return StorageError(
+                f"{doing}: {_in_words(cause, system_errno)}; see the log of its daemon"
             )
-        case apsw.IOError() | apsw.CantOpenError() | apsw.NoMemError():
-            return StorageError(f"the database failed: {cause}; see the log of its daemon")
         case StorageError():
             return cause  # undoing what had failed failed, too
     return exc
+
+
+def _read_only() -> StorageReadOnly:
+    return StorageReadOnly(
+        "the database may not be written to; is its disk or its directory read-only?"
+    )
+
+
+def _in_words(cause: apsw.Error, system_errno: int) -> str:
+    number = getattr(cause, "extendedresult", 0)
+    code = apsw.mapping_extended_result_codes.get(number) or type(cause).__name__
+    system = f", errno {system_errno}: {os.strerror(system_errno)}" if system_errno else ""
+    return f"{cause} ({code}{system})"

@@ -7,6 +7,8 @@ import apsw
 
 from pack_db.errors import StorageCorrupt, StorageError, WrongDatabase
 from pack_db.impls import log_marker
+from pack_db.impls.sqlite_errors import translated
+from pack_db.impls.storage_errors import of_system
 
 APPLICATION_ID = int.from_bytes(b"pack")
 """What `PRAGMA application_id` says in a database of ours."""
@@ -31,7 +33,7 @@ def real_path(path: Path) -> Path:
             "is its volume mounted? Nothing was made in its place"
         ) from None
     except OSError as exc:
-        raise StorageError(f"cannot use {path}: {exc.strerror}") from exc
+        raise of_system(f"cannot use {path}", exc) from exc
 
 
 def require_directory(path: Path, *, make: bool) -> None:
@@ -54,7 +56,7 @@ def require_directory(path: Path, *, make: bool) -> None:
         ) from None
     except OSError as exc:
         doing = "make" if make else "use"
-        raise StorageError(f"cannot {doing} the directory {path}: {exc.strerror}") from exc
+        raise of_system(f"cannot {doing} the directory {path}", exc) from exc
 
 
 def prepare(path: Path) -> None:
@@ -80,7 +82,7 @@ def prepare(path: Path) -> None:
         _check(path)
         log_marker.refuse_foreign_log(path)
     except OSError as exc:
-        raise StorageError(f"cannot use {exc.filename}: {exc.strerror}") from exc
+        raise of_system(f"cannot use {exc.filename}", exc) from exc
 
 
 def _refuse_leftovers(path: Path) -> None:
@@ -117,7 +119,7 @@ def _create(path: Path) -> None:
         log_marker.mark(connection)
         connection.execute("PRAGMA journal_mode = WAL")
     except apsw.Error as exc:
-        raise StorageError(f"cannot create {path}: {exc}") from exc
+        raise translated(exc, doing=f"cannot create {path}") from exc
     finally:
         connection.close()
     unfinished.rename(path)
@@ -136,7 +138,7 @@ def _check(path: Path) -> None:
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
     except OSError as exc:
-        raise StorageError(f"cannot open {path}: {exc.strerror}") from exc
+        raise of_system(f"cannot open {path}", exc) from exc
     if len(header) < _HEADER_BYTES or not header.startswith(b"SQLite format 3\0"):
         raise WrongDatabase(f"{path} is not an SQLite database; point DB_PATH elsewhere")
     application_id = int.from_bytes(header[68:72])

@@ -24,6 +24,7 @@ from pack_db.impls.database_check import verify_copy
 from pack_db.impls.database_lock import DatabaseLock
 from pack_db.impls.log_marker import refuse_foreign_log
 from pack_db.impls.sqlite_backup import Progress, cannot_write, sync
+from pack_db.impls.storage_errors import of_system
 
 _CHUNK_BYTES = 2**20
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -88,7 +89,7 @@ def _unpack(backup: Path, copy: Path, progress: Progress) -> None:
         raise StorageCorrupt(f"{backup} is damaged: {exc}") from exc
     except OSError as exc:
         if exc.filename == str(backup):
-            raise StorageError(f"cannot read {backup}: {exc.strerror}") from exc
+            raise of_system(f"cannot read {backup}", exc) from exc
         raise
 
 

@@ -21,7 +21,6 @@ from pack_db.impls.postgres_engine import PostgresEngine
 from pack_db.impls.row_checksum import RowChecksum
 from pack_db.impls.schema_status import applied_and_pending
 from pack_db.impls.sqlite_errors import translated
-from pack_db.impls.sqlite_file import real_path
 
 Progress = Callable[[str, int, int], None]
 """Is told what is being done, how many rows of it are done, and of how many."""
@@ -84,7 +83,7 @@ def move(
         StorageError: a database cannot be read or written, or the copy is not the same.
         OutcomeUnknown: the connection broke in the commit.
     """
-    require_database(path)
+    path = require_database(path)
     with _held(path, rehearse), _snapshot(path) as source:
         applied, pending = applied_and_pending(path, migrations)
         if pending:
@@ -105,7 +104,7 @@ def move(
 @contextmanager
 def _held(path: Path, rehearse: bool) -> Iterator[None]:
     """Keep daemons out, so that nothing is written that would not be moved."""
-    lock = DatabaseLock(real_path(path))
+    lock = DatabaseLock(path)
     if not rehearse and not lock.acquire():
         raise DatabaseInUse(
             f"{path} is in use by {lock.holder()}; stop that process first, or try a move beside "

@@ -13,6 +13,7 @@ from pack_db.errors import DatabaseInUse, StorageError
 from pack_db.impls.database_connection import DatabaseConnection
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
+from tests.exactly_once.child import forks
 from tests.support.daemon_process import PATIENCE_S
 
 
@@ -209,6 +210,7 @@ def _consume(number: int) -> str:
     return "not refused"
 
 
+@forks
 def test_row_80_a_pool_of_forked_workers_is_refused(filled: ServiceFactory) -> None:
     with multiprocessing.get_context("fork").Pool(2) as pool:
         answers = pool.map(_consume, range(4))

@@ -105,6 +105,24 @@ def test_a_moved_file_stays_noticed_where_a_directory_keeps_no_time(
     files.close()
 
 
+@pytest.mark.parametrize("clock_ns", [time.time_ns, in_a_minute])
+def test_a_link_that_points_elsewhere_now_is_noticed(
+    path: Path, clock_ns: Callable[[], int]
+) -> None:
+    link = path.parent.with_name("current.db")
+    link.symlink_to(path)
+    files = OpenFiles(path, clock_ns, link)
+    files.check_if_changed()
+    other = path.with_name("other")
+    other.touch()
+    link.unlink()
+    link.symlink_to(other)
+    for check in (files.check_if_changed, files.check):
+        with pytest.raises(StorageMoved, match=str(link)):
+            check()
+    files.close()
+
+
 def test_other_files_come_and_go(path: Path) -> None:
     files = OpenFiles(path, in_a_minute)
     other = path.with_name("other")

@@ -1,5 +1,6 @@
 """A disk that is full, fails, or may not be written to."""
 
+import errno
 import os
 import resource
 import sys
@@ -131,7 +132,11 @@ def test_row_45_an_io_error_undoes_its_call_and_leaves_the_database_whole(
         resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (limit, no_limit[1]))
         for _ in range(3):
             _spend_until(StorageError, db, account)
-        assert db.status().database.health.startswith("the database failed: disk I/O error")
+        health = db.status().database.health
+        assert health.startswith("the database failed: disk I/O error")
+        # Row 45: what the system said, for whoever has to find out.
+        assert f"(SQLITE_IOERR_WRITE, errno {errno.EFBIG}: {os.strerror(errno.EFBIG)})" in health
+        assert health in daemon.log
         good.wait_for_answers(20)
 
         resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, no_limit)

@@ -179,3 +179,19 @@ def test_a_damaged_database_makes_no_backup(large_database: DaemonProcess, backu
 @pytest.mark.parametrize("arguments", [("--keep", "1", "file.db"), ("--keep", "0", ".")])
 def test_wrong_usage_is_refused(command: PackDbCommand, arguments: tuple[str, ...]) -> None:
     assert command.run("backup", *arguments).returncode == 2
+
+
+def test_a_damaged_database_is_not_taken_for_a_damaged_backup(
+    daemon: DaemonProcess, command: PackDbCommand, db: PackDb, backups: Path
+) -> None:
+    for number in range(200):
+        db.accounts.create_account(CreateAccountInput(email=f"{number}@example.com"))
+    daemon.stop()
+    with daemon.database_path.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xaa" * 4096)
+    done = command.run("backup", str(backups))
+    assert (done.returncode, done.stdout) == (5, "")
+    assert f"{daemon.database_path} is damaged" in done.stderr
+    assert str(backups) not in done.stderr
+    assert names(backups) == []

@@ -106,6 +106,33 @@ def test_without_a_database_there_is_nothing_to_keep(
     assert emails_in(stopped.database_path) == ["old@example.com"]
 
 
+def test_the_log_of_a_database_that_is_gone_is_kept(
+    daemon: DaemonProcess, command: PackDbCommand, backup: Path
+) -> None:
+    """It has the last writes, in case that the database is found again."""
+    daemon.kill()
+    path = daemon.database_path
+    log, content = path.with_name("pack.db-wal"), path.with_name("pack.db-wal").read_bytes()
+    path.unlink()
+    assert command.json("restore", str(backup), "--json")["replaced"] is None
+    assert not log.exists()
+    [kept] = path.parent.glob("pack.db.replaced-*-wal")
+    assert kept.read_bytes() == content
+    daemon.start()
+    assert emails(daemon) == ["old@example.com"]
+
+
+def test_a_restore_through_a_link_replaces_the_file_and_not_the_link(
+    command: PackDbCommand, stopped: DaemonProcess, backup: Path
+) -> None:
+    link = stopped.directory / "current.db"
+    link.symlink_to(stopped.database_path.name)
+    done = command.run("restore", str(backup), DB_PATH=str(link))
+    assert done.returncode == 0, done.stderr
+    assert link.is_symlink()
+    assert emails_in(stopped.database_path) == ["old@example.com"]
+
+
 def test_a_damaged_database_can_be_replaced(
     command: PackDbCommand, stopped: DaemonProcess, backup: Path
 ) -> None:

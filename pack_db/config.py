@@ -236,7 +236,8 @@ def _checked_path(path: Path | str, name: str) -> Path:
         expanded = Path(text).expanduser()
     except RuntimeError:
         expanded = Path()
-    if not expanded.is_absolute():
+    # An empty HOME is taken for the root directory.
+    if not expanded.is_absolute() or (text.startswith("~") and os.environ.get("HOME") == ""):
         raise ConfigurationError(
             f"{name}: there is no home directory for {text!r}; set {name} to an absolute path"
         )

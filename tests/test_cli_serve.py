@@ -1,6 +1,7 @@
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from pack_db.interfaces.entities.account import CreateAccountInput
 from tests.support.daemon_process import DaemonProcess
+from tests.support.pack_db_command import PACK_DB
 from tests.wire.raw_client import RawClient
 
 Start = Callable[..., DaemonProcess]
@@ -58,6 +60,22 @@ def test_an_occupied_socket_is_one_line(daemon: DaemonProcess, tmp_path: Path) -
     second = DaemonProcess(tmp_path, {"ZMQ_SOCKET_PATH": str(daemon.socket_path)})
     second.start(wait=False)
     assert f"listens at {daemon.socket_path}; stop it" in refused(second)
+
+
+@pytest.mark.parametrize("home", [{}, {"HOME": ""}, {"HOME": "nowhere"}])
+def test_without_a_home_it_says_which_setting_to_give(
+    short_path: Path, home: dict[str, str]
+) -> None:
+    # A user who is in no list of users, as in a container.
+    around = ["unshare", "--user", "--map-user=54321", "--map-group=54321"]
+    if subprocess.run([*around, "true"]).returncode:
+        pytest.skip("new user namespaces are not permitted")
+    daemon = DaemonProcess(short_path, {"DB_PATH": "", **home}, [*around, *PACK_DB, "serve"])
+    daemon.start(wait=False)
+    line = refused(daemon)
+    assert "DB_PATH: there is no home directory" in line
+    assert "set DB_PATH" in line
+    assert [path.name for path in short_path.iterdir()] == ["log"]  # and made nothing
 
 
 def test_a_misspelt_setting_is_warned_of_in_one_line(start: Start, short_path: Path) -> None:

@@ -68,9 +68,9 @@ def failures_shown(*, as_json: bool = False) -> Iterator[None]:
 
 def _of_the_system(exc: OSError) -> PackDbError:
     if exc.filename is None:
-        return StreamFailed(f"cannot read the input or write the result: {exc.strerror}")
+        return StreamFailed(f"cannot read the input or write the result: {exc.strerror or exc}")
     kind = _BY_ERRNO.get(exc.errno or 0, StorageError)
-    return kind(f"cannot use {exc.filename}: {exc.strerror}")
+    return kind(f"cannot use {exc.filename}: {exc.strerror or exc}")
 
 
 def _as_json(error: PackDbError) -> str:

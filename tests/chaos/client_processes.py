@@ -2,6 +2,7 @@ import multiprocessing
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -102,4 +103,12 @@ class ClientProcesses:
 
 def _run(client: Client, socket_path: Path, log_path: Path, number: int) -> None:
     os.setpgid(0, 0)  # so that what it forks can be killed with it
+    threading.Thread(target=_end_with_the_harness, daemon=True).start()
     client(Setting(socket_path, log_path, number))
+
+
+def _end_with_the_harness() -> None:
+    harness = multiprocessing.parent_process()
+    assert harness is not None
+    harness.join()
+    os.killpg(0, signal.SIGKILL)

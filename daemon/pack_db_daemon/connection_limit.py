@@ -23,6 +23,7 @@ _EVENTS = (
     | zmq.EVENT_MONITOR_STOPPED
 )
 _TURN_AWAY_MS = 20
+_UNKNOWN = Peer(0, -1)
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +87,8 @@ class ConnectionLimit:
 
     def cut_off(self, fd: int, reason: str) -> None:
         """End a connection, for what its peer has done."""
-        _log.warning("a connection of %s was closed: %s", self._admitted.get(fd), reason)
+        peer = self._admitted.get(fd) or _UNKNOWN
+        _log.warning("process %d, user %d was cut off: %s", peer.pid, peer.user_id, reason)
         self._cut_off.add(fd)
         shut_down(fd, self._path)
 

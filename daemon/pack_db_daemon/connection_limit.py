@@ -36,10 +36,9 @@ class Room(NamedTuple):
 
 
 class ConnectionLimit:
-    """Knows the connections of a socket, and closes what comes when there are too many.
+    """Knows the connections of a socket, and refuses what comes when there are too many.
 
-    libzmq aborts the process when no descriptor is left for a new connection (libzmq#1306). Those
-    that are there notice nothing of one that is refused; its client tries again later.
+    Those that are there notice nothing of one that is refused; its client tries again later.
 
     It has a thread of its own: libzmq accepts in the background, also while the serving loop
     waits for the disk.

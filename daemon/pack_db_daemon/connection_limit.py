@@ -23,6 +23,7 @@ _EVENTS = (
     | zmq.EVENT_MONITOR_STOPPED
 )
 _TURN_AWAY_MS = 20
+_UNKNOWN = Peer(0, -1)
 
 _log = logging.getLogger(__name__)
 
@@ -35,10 +36,9 @@ class Room(NamedTuple):
 
 
 class ConnectionLimit:
-    """Knows the connections of a socket, and closes what comes when there are too many.
+    """Knows the connections of a socket, and refuses what comes when there are too many.
 
-    libzmq aborts the process when no descriptor is left for a new connection (libzmq#1306). Those
-    that are there notice nothing of one that is refused; its client tries again later.
+    Those that are there notice nothing of one that is refused; its client tries again later.
 
     It has a thread of its own: libzmq accepts in the background, also while the serving loop
     waits for the disk.
@@ -86,7 +86,8 @@ class ConnectionLimit:
 
     def cut_off(self, fd: int, reason: str) -> None:
         """End a connection, for what its peer has done."""
-        _log.warning("a connection of %s was closed: %s", self._admitted.get(fd), reason)
+        peer = self._admitted.get(fd) or _UNKNOWN
+        _log.warning("process %d, user %d was cut off: %s", peer.pid, peer.user_id, reason)
         self._cut_off.add(fd)
         shut_down(fd, self._path)
 

@@ -30,5 +30,5 @@ class RunningCommand:
 
     def end(self) -> tuple[int, str, str]:
         """Its exit status, and what it printed to stdout and to stderr."""
-        stdout, stderr = self.process.communicate(timeout=PATIENCE_S)
+        stdout, stderr = self.process.communicate(timeout=5 * PATIENCE_S)
         return self.process.returncode, stdout, stderr

@@ -29,7 +29,7 @@ class PackDbCommand:
             input=stdin,
             capture_output=True,
             encoding="utf-8",
-            timeout=PATIENCE_S,
+            timeout=5 * PATIENCE_S,  # a backup rests twice as long as the disk takes
         )
 
     def text(self, *arguments: str) -> str:

@@ -1,5 +1,6 @@
 import itertools
 import os
+import struct
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -17,6 +18,8 @@ from pack_db_client.unavailable import require_descriptors
 _CLOCK_TOLERANCE_NS = 10**9
 _DESCRIPTORS = 16  # what a first connection takes, and some for what happens at the same time
 _MAX_SOCKETS = 16_384  # ZeroMQ's 1,023 would be 341 connections
+
+_EVENT = struct.Struct("=Hi")  # what happened, and a value; zmq_socket_monitor(3)
 
 _names = itertools.count()
 
@@ -59,11 +62,12 @@ class Connection:
         self.socket.linger = 0
         self.socket.reconnect_ivl = 10  # milliseconds
         address = f"inproc://{next(_names)}"
-        self.socket.monitor(address, zmq.EVENT_DISCONNECTED)
+        self.socket.monitor(address, zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
         self._events.rcvhwm = 0  # libzmq's own thread would wait for whoever lets events pile up
         self._events.connect(address)
         self._address = f"ipc://{path}"
         self._is_on = False
+        self._is_connected = False
 
     def switch_on(self) -> None:
         """Connect, and again whenever the connection is lost."""
@@ -74,7 +78,7 @@ class Connection:
     def switch_off(self) -> None:
         """Leave the daemon alone for now."""
         self.socket.disconnect(self._address)
-        self._is_on = False
+        self._is_on = self._is_connected = False
 
     def next_message(self, calls: Sequence[bytes], deadline_ns: int, *, has_write: bool) -> Message:
         """
@@ -88,12 +92,16 @@ class Connection:
         """Whether the connection was lost since this was asked last; it comes back by itself."""
         lost = False
         while ready_events(self._events) & zmq.POLLIN:
-            self._events.recv_multipart()
-            lost = True
+            event, _ = _EVENT.unpack(self._events.recv_multipart()[0])
+            self._is_connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            lost |= not self._is_connected
         return lost
 
     def send(self, message: Message) -> bool:
-        """Send a copy; False if there is no connection now."""
+        """Send a copy; False if there was no connection when `was_lost` was asked last."""
+        # libzmq tells of a lost connection before it stops to take messages for it.
+        if not self._is_connected:
+            return False
         self.copies += 1  # first, as what interrupts this must not make it look unsent
         try:
             self.socket.send(message.data, zmq.NOBLOCK)
@@ -152,6 +160,10 @@ def _check_clock(clock_ns: int, message: Message) -> None:
 
 
 def _close(pid: int, sockets: "list[zmq.Socket[bytes]]") -> None:
-    if pid == os.getpid():
-        for socket in sockets:
-            socket.close(linger=0)
+    if pid != os.getpid():
+        return
+    if len(sockets) > 1:
+        # Else libzmq's own thread waits for ever to tell a closed socket that this one is.
+        sockets[0].disable_monitor()
+    for socket in sockets:
+        socket.close(linger=0)

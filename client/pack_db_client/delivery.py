@@ -99,6 +99,7 @@ def _send(connection: Connection, message: Message) -> Generator[Wait, None, Non
     refusals = 0
     has_looked = bool(connection.copies)
     connection.switch_on()
+    connection.was_lost()  # whatever happened before
     while seconds := message.remaining_s():
         if connection.send(message):
             return

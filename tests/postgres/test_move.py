@@ -148,7 +148,7 @@ def test_it_shows_what_it_proved(source: DaemonProcess, keys: list[str], move: M
         "ledger sums": 3,
     }
     assert {proof["result"] for proof in proofs.values()} == {"same"}
-    assert len({proof["checksum"] for proof in proofs.values()}) == 5
+    assert len({proof["checksum"] for proof in proofs.values()}) == 6
     assert len(proofs["accounts"]["checksum"]) == 64
     assert proofs["ledger sums"]["checksum"] == "15"
 

@@ -1,8 +1,11 @@
+import json
+
 import pytest
 
 from pack_db.interfaces.entities.account import CreateAccountInput
 from pack_db_client import PackDb
 from tests.support.pack_db_command import PackDbCommand
+from tests.support.running_daemon import running_daemon
 
 NAMES = ["zoë", "zoé", "日本"]
 
@@ -43,3 +46,13 @@ def test_an_export_is_utf_8_whatever_the_terminal_is(
     assert done.stdout == command.text("export", what, "--format", form)
     for name in NAMES:
         assert f"{name}@bücher.de" in done.stdout
+
+
+def test_pages_are_as_small_as_messages_have_to_be() -> None:
+    with running_daemon({"MAX_MESSAGE_BYTES": "4096"}) as daemon:
+        with daemon.client() as db:
+            for n in range(50):
+                db.accounts.create_account(CreateAccountInput(email=f"{n}@example.com"))
+        rows = PackDbCommand(daemon).text("export", "ledger").splitlines()
+    emails = [json.loads(row)["email"] for row in rows]
+    assert emails == [f"{n}@example.com" for n in range(50)]

@@ -56,7 +56,7 @@ def test_a_client_that_is_refused_is_told_so_and_comes_back_more_and_more_rarely
 
         refused = full_daemon.refused
         threading.Event().wait(0.5)
-        assert full_daemon.refused <= refused + 1  # who calls nothing leaves it alone
+        assert full_daemon.refused <= refused + 5  # who calls nothing leaves it alone
 
 
 def test_an_asyncio_client_that_is_refused_is_told_so(

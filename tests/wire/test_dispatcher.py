@@ -123,6 +123,8 @@ def fitting_values(accounts: list[Account]) -> dict[str, st.SearchStrategy[Any]]
         "token_remaining": numbers,
         "allow_overdraft": st.booleans(),
         "after": ids | numbers,
+        "after_account_id": ids,
+        "after_number": numbers,
         "limit": numbers,
     }
 

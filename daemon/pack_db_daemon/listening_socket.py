@@ -117,7 +117,8 @@ def _free_place(config: Config) -> Iterator[int | None]:
             yield group_id
     except OSError as exc:
         raise ConfigurationError(
-            f"{ConfigKeys.ZMQ_SOCKET_PATH}: cannot listen at {config.socket_path}: {exc.strerror}"
+            f"{ConfigKeys.ZMQ_SOCKET_PATH}: cannot listen at {config.socket_path}: {exc.strerror}; "
+            "set it to a path in a directory of this user"
         ) from exc
 
 

@@ -23,7 +23,7 @@ _RECEIVE_QUEUE = 32
 # half of the queue, and looks for it once in 100 messages; below 200 it drops replies of a fast
 # client that reads them all (libzmq#4750).
 _SEND_QUEUE = 256
-_LINGER_MS = 200
+_LINGER_MS = 500
 # Waking a sleeping thread takes 20 to 25 µs, the largest part of a round trip. So after an answer
 # the loop looks for the client's next message about 40 µs long before it goes to sleep.
 _TRIES = 50

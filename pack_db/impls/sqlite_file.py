@@ -56,7 +56,7 @@ def require_directory(path: Path, *, make: bool) -> None:
         ) from None
     except OSError as exc:
         doing = "make" if make else "use"
-        raise of_system(f"cannot {doing} the directory {path}", exc) from exc
+        raise of_system(f"DB_PATH: cannot {doing} the directory {path}", exc) from exc
 
 
 def prepare(path: Path) -> None:

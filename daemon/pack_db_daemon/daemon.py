@@ -24,9 +24,9 @@ from pack_db_daemon.process.listening_socket import ListeningSocket, check_socke
 from pack_db_daemon.process.log_limit import LogLimit
 from pack_db_daemon.process.process_signals import ProcessSignals
 from pack_db_daemon.process.status_line import StatusLine
-from pack_db_daemon.process.systemd import ServiceManager
+from pack_db_daemon.process.systemd import Systemd
 from pack_db_daemon.transport.answering import Answering
-from pack_db_daemon.transport.group_commit import AnswerTogether
+from pack_db_daemon.transport.group_commit import GroupCommit
 from pack_db_daemon.transport.message_log import MessageLog
 from pack_db_daemon.transport.peer_credentials import Callers
 from pack_db_daemon.transport.rep_transport import RepTransport
@@ -45,7 +45,7 @@ def serve(factory: ServiceFactory) -> None:
     """
     for handler in logging.getLogger().handlers:
         handler.addFilter(LogLimit())
-    manager = ServiceManager(os.environ)
+    manager = Systemd(os.environ)
     try:
         # First of all: a descriptor that was announced and is not there would be taken by the
         # next file that is opened.
@@ -58,14 +58,14 @@ def serve(factory: ServiceFactory) -> None:
     _log.info("stopped")
 
 
-def _adopted_socket(manager: ServiceManager, config: Config) -> AdoptedSocket | None:
+def _adopted_socket(manager: Systemd, config: Config) -> AdoptedSocket | None:
     fds = manager.inherited_fds()
     return AdoptedSocket(fds, config) if fds else None
 
 
 def _serve(
     factory: ServiceFactory,
-    manager: ServiceManager,
+    manager: Systemd,
     signals: ProcessSignals,
     adopted: AdoptedSocket | None,
 ) -> None:
@@ -153,7 +153,7 @@ def _transport(
     if config.database_url is not None:
         answering = Workers(dispatcher, queue, config.workers)
     elif config.workers > 1:
-        answering = AnswerTogether(dispatcher, queue, config.workers)
+        answering = GroupCommit(dispatcher, queue, config.workers)
     else:
         return RepTransport(fd, path, callers, message_log, dispatcher, queue, size, housekeeping)
     return RouterTransport(fd, path, callers, message_log, answering, size, housekeeping)

@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
 
 
-class ServiceManager:
+class Systemd:
     """systemd, or whoever started this process and speaks sd_notify(3) and sd_listen_fds(3).
 
     Where nobody does, nobody is told.

@@ -35,7 +35,7 @@ class Room(NamedTuple):
     freely: int  # so many may come as they like; from then on one at a time is let in
 
 
-class ConnectionLimit:
+class Capacity:
     """Knows the connections of a socket, and refuses what comes when there are too many.
 
     Those that are there notice nothing of one that is refused; its client tries again later.

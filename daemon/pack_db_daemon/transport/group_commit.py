@@ -5,7 +5,7 @@ from pack_db_daemon.dispatch.queue_statistics import QueueStatistics
 from pack_db_daemon.transport.answering import Answering, Letter
 
 
-class AnswerTogether(Answering):
+class GroupCommit(Answering):
     """One after the other, and what they write in one commit: so one sync to the disk is for all.
 
     Args:

@@ -10,7 +10,7 @@ import zmq
 from pack_db.errors import PermissionDenied
 from pack_db_client.protocol.messages import encode_error, encode_reply
 from pack_db_daemon.transport.accepted_connection import Peer
-from pack_db_daemon.transport.capacity import ConnectionLimit, room_for_connections
+from pack_db_daemon.transport.capacity import Capacity, room_for_connections
 from pack_db_daemon.transport.message_log import MessageLog
 from pack_db_daemon.transport.peer_credentials import Callers
 from pack_db_daemon.transport.unread_replies import UnreadReplies
@@ -86,7 +86,7 @@ class Transport(ABC):
             max_message_bytes, lambda fd, reason: self._connections.cut_off(fd, reason)
         )
         self._context = zmq.Context()
-        self._former: ConnectionLimit | None = None  # of the socket before, which is being closed
+        self._former: Capacity | None = None  # of the socket before, which is being closed
         self._open()
 
     @property
@@ -138,7 +138,7 @@ class Transport(ABC):
         self._socket.rcvhwm = _RECEIVE_QUEUE
         self._socket.sndhwm = _SEND_QUEUE
         self._socket.linger = _LINGER_MS
-        self._connections = ConnectionLimit(self._context, self._path, self._room)
+        self._connections = Capacity(self._context, self._path, self._room)
         self._connections.start(self._socket)
         self._bind()
 

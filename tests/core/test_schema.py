@@ -6,6 +6,7 @@ import peewee
 import pytest
 
 from pack_db.config import Config
+from pack_db.impls.database import models
 from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.database.storage_errors import ConstraintViolated
 from pack_db.impls.migrations import runner

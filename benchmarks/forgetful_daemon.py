@@ -2,7 +2,7 @@
 
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.reply_journal import ReplyJournal
-from pack_db_daemon.serve import serve
+from pack_db_daemon.daemon import serve
 from tests.support.forgetful_journal import ForgetfulJournal
 
 

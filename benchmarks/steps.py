@@ -28,7 +28,7 @@ from benchmarks.loaded_database import LoadedDatabase
 from benchmarks.workload import IN_FLIGHT, Operation
 from pack_db.config import Config, ConfigKeys
 from pack_db.impls.compiled_query import Row
-from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
 from pack_db.interfaces.reply_journal import JournaledMessage
@@ -42,11 +42,11 @@ from pack_db_client.protocol.messages import (
     encode_value,
     result_value,
 )
-from pack_db_daemon.call_statistics import CallStatistics
-from pack_db_daemon.dispatcher import Dispatcher
-from pack_db_daemon.exactly_once import ExactlyOnce
-from pack_db_daemon.method_table import MethodTable
-from pack_db_daemon.retries import Retries
+from pack_db_daemon.dispatch.call_statistics import CallStatistics
+from pack_db_daemon.dispatch.dispatcher import Dispatcher
+from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
+from pack_db_daemon.dispatch.method_table import MethodTable
+from pack_db_daemon.dispatch.retries import Retries
 
 _DEADLINE_NS = 60 * 10**9
 _ROUNDS = 9  # long ones: two processes that wake in turn slow each other down

@@ -114,7 +114,7 @@ def test_the_journal_gets_no_time_as_it_writes_its_own(start: Start, short_path:
     log.touch()
     status = log.stat()
     daemon = start(JOURNAL_STREAM=f"{status.st_dev}:{status.st_ino}")
-    assert daemon.log.startswith("INFO pack_db_daemon.serve: ")
+    assert daemon.log.startswith("INFO pack_db_daemon.daemon: ")
 
 
 def test_the_finest_log_has_a_line_for_each_message(start: Start) -> None:

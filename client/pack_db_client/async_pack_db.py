@@ -7,7 +7,6 @@ from typing_extensions import TypeForm
 from pack_db.config import Config, checked_socket_path
 from pack_db.interfaces.account_repo import AsyncAccountRepo
 from pack_db.interfaces.token_repo import AsyncTokenRepo
-from pack_db_client.async_channel import AsyncChannel
 from pack_db_client.protocol.daemon_service import (
     DAEMON_SERVICE,
     AsyncDaemonService,
@@ -17,6 +16,7 @@ from pack_db_client.protocol.messages import Arguments, encode_call, result_valu
 from pack_db_client.protocol.methods import Method
 from pack_db_client.stub import make_stub
 from pack_db_client.timeout import checked_timeout
+from pack_db_client.transport.async_channel import AsyncChannel
 
 Interface = TypeVar("Interface")
 

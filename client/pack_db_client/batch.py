@@ -4,10 +4,10 @@ from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 from pack_db.errors import NotStarted, PackDbError
-from pack_db_client.channel import Channel
 from pack_db_client.protocol.messages import encode_call, result_value
 from pack_db_client.protocol.methods import Method
 from pack_db_client.stub import remote_method
+from pack_db_client.transport.channel import Channel
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -8,12 +8,12 @@ from pack_db.config import Config, checked_socket_path
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.token_repo import TokenRepo
 from pack_db_client.batch import Batch
-from pack_db_client.channel import Channel
 from pack_db_client.protocol.daemon_service import DAEMON_SERVICE, DaemonService, DaemonStatus
 from pack_db_client.protocol.messages import Arguments, encode_call, result_value
 from pack_db_client.protocol.methods import Method
 from pack_db_client.stub import make_stub
 from pack_db_client.timeout import checked_timeout
+from pack_db_client.transport.channel import Channel
 
 Interface = TypeVar("Interface")
 

@@ -3,12 +3,12 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from pack_db.config import Config
-from pack_db.impls.database_connection import DatabaseConnection
-from pack_db.impls.migration_runner import MIGRATIONS
-from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.peewee_ledger import PeeweeLedger
-from pack_db.impls.peewee_reply_journal import PeeweeReplyJournal
-from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
+from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.exactly_once.peewee_reply_journal import PeeweeReplyJournal
+from pack_db.impls.migrations.runner import MIGRATIONS
+from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.reply_journal import ReplyJournal
 from pack_db.interfaces.services import SERVICES

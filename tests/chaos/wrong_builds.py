@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 
-from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.reply_journal import JournaledMessage, ReplyJournal
-from pack_db_daemon.serve import serve
+from pack_db_daemon.daemon import serve
 from tests.support.forgetful_journal import ForgetfulJournal
 
 _WINDOW_S = 0.01

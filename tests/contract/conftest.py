@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pack_db.config import Config
-from pack_db.impls.database_connection import DatabaseConnection
-from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.peewee_ledger import PeeweeLedger
-from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
+from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import Account, CreateAccountInput

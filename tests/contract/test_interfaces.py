@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from pack_db.errors import PackDbError
-from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.account_repo import AccountRepo, AsyncAccountRepo
 from pack_db.interfaces.entities.account import CreateAccountInput

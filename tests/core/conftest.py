@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from pack_db.config import Config
-from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.database.database_connection import DatabaseConnection
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from pathlib import Path
 import apsw
 
 from pack_db.config import Config
-from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.database.database_connection import DatabaseConnection
 
 RANDOM_KILLS = 25
 

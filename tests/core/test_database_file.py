@@ -13,16 +13,16 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.errors import DatabaseInUse, PackDbError, StorageCorrupt, StorageError, WrongDatabase
-from pack_db.impls.database_connection import DatabaseConnection
-from pack_db.impls.file_lock import FileLock
-from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.peewee_ledger import PeeweeLedger
+from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.sqlite.file_lock import FileLock
 from pack_db.interfaces.entities.account import CreateAccountInput
 
 HOLD = """
 import sys
 from pack_db.config import Config
-from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.database.database_connection import DatabaseConnection
 
 database = DatabaseConnection(Config({"DB_PATH": sys.argv[1]}))
 database.run_migrations()

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from pack_db.config import Config
-from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.database.database_connection import DatabaseConnection
 
 
 def pragma(database: DatabaseConnection, name: str) -> object:

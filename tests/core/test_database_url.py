@@ -6,7 +6,7 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.errors import ConfigurationError, StorageUnavailable
-from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.database.database_connection import DatabaseConnection
 
 
 @pytest.mark.parametrize(

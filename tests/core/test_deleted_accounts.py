@@ -9,10 +9,10 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.errors import AccountNotFound, InvalidApiKey
-from pack_db.impls.database_check import check_database
-from pack_db.impls.database_connection import DatabaseConnection
-from pack_db.impls.postgres_check import check_server
+from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.postgres.postgres_check import check_server
 from pack_db.impls.service_factory import ServiceFactory
+from pack_db.impls.sqlite.sqlite_check import check_database
 from pack_db.interfaces.entities.account import Account, CreateAccountInput
 from tests.faults.conditions import wait_until
 from tests.support.daemon_process import DaemonProcess

@@ -10,7 +10,7 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.errors import DatabaseInUse, StorageError
-from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
 from tests.exactly_once.child import forks
@@ -47,7 +47,7 @@ PREAMBLE = """
 import os, sys
 from pack_db.config import Config
 from pack_db.errors import PackDbError
-from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
 

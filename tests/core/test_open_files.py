@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pack_db.errors import StorageMoved
-from pack_db.impls.open_files import OpenFiles
+from pack_db.impls.sqlite.open_files import OpenFiles
 
 
 def in_a_minute() -> int:

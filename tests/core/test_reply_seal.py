@@ -3,7 +3,7 @@ import os
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from pack_db.impls.reply_seal import ReplySeal
+from pack_db.impls.exactly_once.reply_seal import ReplySeal
 
 
 def test_a_reply_is_opened_by_whoever_knows_the_client_id() -> None:

@@ -6,11 +6,11 @@ import peewee
 import pytest
 
 from pack_db.config import Config
-from pack_db.impls import models
-from pack_db.impls.database_connection import DatabaseConnection
-from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.peewee_ledger import PeeweeLedger
-from pack_db.impls.storage_errors import ConstraintViolated
+from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.database.storage_errors import ConstraintViolated
+from pack_db.impls.migrations import runner
+from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.repos.peewee_ledger import PeeweeLedger
 from pack_db.interfaces.entities.account import CreateAccountInput
 
 MODELS = [m for m in vars(models).values() if isinstance(m, type) and issubclass(m, peewee.Model)]
@@ -146,4 +146,4 @@ def read_files() -> Callable[[Path], bytes]:
 
 
 def migrations() -> Path:
-    return Path(models.__file__).with_name("migrations")
+    return Path(runner.__file__).parent

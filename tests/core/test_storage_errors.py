@@ -6,8 +6,8 @@ import apsw
 import pytest
 
 from pack_db.errors import StorageError, StorageFull, StorageReadOnly
-from pack_db.impls.sqlite_errors import translated
-from pack_db.impls.storage_errors import of_system
+from pack_db.impls.database.storage_errors import of_system
+from pack_db.impls.sqlite.sqlite_errors import translated
 
 
 def raised_by_sqlite(kind: type[apsw.Error], extended: int) -> apsw.Error:

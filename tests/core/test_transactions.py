@@ -8,11 +8,11 @@ import pytest
 from pack_db.config import Config
 from pack_db.errors import EmailTaken, InvalidInput, StorageError, StorageFull, StorageMoved
 from pack_db.impls.compiled_query import parameter
-from pack_db.impls.database_connection import DatabaseConnection
-from pack_db.impls.models import ReplyJournalModel as J
-from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.peewee_ledger import PeeweeLedger
-from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
+from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.database.models import ReplyJournalModel as J
+from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import Account, CreateAccountInput, UpdateAccountInput
 from pack_db.interfaces.token_repo import TokenRepo

@@ -8,11 +8,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from pack_db.impls.peewee_ledger import PeeweeLedger
-from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
+from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.token import TokenBalance
-from pack_db_daemon.serve import serve
+from pack_db_daemon.daemon import serve
 
 
 class WaitingTokenRepo(PeeweeTokenRepo):

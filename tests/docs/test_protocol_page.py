@@ -10,7 +10,7 @@ from pack_db import errors
 from pack_db.interfaces.entities import account, database_status, token
 from pack_db.interfaces.services import SERVICES
 from pack_db_client.protocol import daemon_service
-from pack_db_daemon.method_table import methods_by_name, with_daemon_service
+from pack_db_daemon.dispatch.method_table import methods_by_name, with_daemon_service
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 ROWS = {row.split("|")[1].strip(" `"): row for row in PAGE.splitlines() if row.startswith("| ")}

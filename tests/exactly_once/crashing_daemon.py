@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.service_factory import ServiceFactory
-from pack_db_daemon.serve import serve
+from pack_db_daemon.daemon import serve
 
 
 def crashing_daemon_command(trigger: Path) -> list[str]:

@@ -22,8 +22,8 @@ from pack_db_client import (
     OutcomeUnknown,
     PackDb,
 )
-from pack_db_client.call_queue import MAX_CALLS_TOGETHER
 from pack_db_client.protocol.messages import Request, encode_error, encode_reply
+from pack_db_client.transport.call_queue import MAX_CALLS_TOGETHER
 from tests.exactly_once.fake_daemon import FakeDaemon, answer_nothing, answer_pong, fake_daemon
 from tests.exactly_once.ledger import consumed
 from tests.exactly_once.timing import ends_within

@@ -9,8 +9,8 @@ from pack_db.errors import OutcomeUnknown, SequenceTooOld, StorageFull
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.reply_journal import JournaledMessage
 from pack_db_client.protocol.messages import decode_reply, encode_reply, encode_value
-from pack_db_daemon.exactly_once import MOST_FAILED, ExactlyOnce
-from pack_db_daemon.retries import Retries
+from pack_db_daemon.dispatch.exactly_once import MOST_FAILED, ExactlyOnce
+from pack_db_daemon.dispatch.retries import Retries
 
 
 class Clock:

@@ -15,7 +15,14 @@ from typing import Any
 import pytest
 
 import pack_db_client
-from pack_db_client import Account, AsyncPackDb, CallTimeout, ClientClosed, PackDb
+from pack_db_client import (
+    Account,
+    AsyncPackDb,
+    CallTimeout,
+    ClientClosed,
+    InvalidInput,
+    PackDb,
+)
 from tests.exactly_once.ledger import consumed
 from tests.exactly_once.timing import ends_within
 from tests.support.daemon_process import DaemonProcess
@@ -202,3 +209,18 @@ def test_a_finalizer_may_call_during_a_call(db: PackDb, account: Account) -> Non
             thread.join()
 
     assert seen == [account.id] * 200
+
+
+def test_a_call_within_the_packing_of_another_harms_neither(db: PackDb, account: Account) -> None:
+    """As a signal's handler or a finalizer makes it."""
+    seen = []
+
+    class Words(list[str]):
+        def __iter__(self) -> Iterator[str]:
+            seen.append(db.tokens.get_balance(account.id).account_id)
+            return super().__iter__()
+
+    with pytest.raises(InvalidInput, match="Expected `str`, got `array`"):
+        db.accounts.authenticate(Words(["a", "b"]))  # type: ignore[arg-type]
+
+    assert set(seen) == {account.id}

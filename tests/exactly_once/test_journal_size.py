@@ -12,8 +12,8 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.errors import ReplyNotKept, SequenceTooOld, StorageConflict
-from pack_db.impls.database_connection import DatabaseConnection
-from pack_db.impls.peewee_reply_journal import PeeweeReplyJournal
+from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.exactly_once.peewee_reply_journal import PeeweeReplyJournal
 from pack_db.interfaces.reply_journal import JournaledMessage
 from pack_db_client import Account, PackDb
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess

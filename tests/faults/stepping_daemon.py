@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from pack_db.impls.service_factory import ServiceFactory
-from pack_db_daemon.serve import serve
+from pack_db_daemon.daemon import serve
 
 
 def _step_the_clock(step: Path) -> None:

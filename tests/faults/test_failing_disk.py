@@ -12,9 +12,9 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.errors import StorageError, StorageFull
-from pack_db.impls.database_connection import DatabaseConnection
-from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.peewee_ledger import PeeweeLedger
+from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.repos.peewee_ledger import PeeweeLedger
 from pack_db_client import Account, CreateAccountInput, PackDb
 from tests.exactly_once.child import as_nobody
 from tests.faults.conditions import NOBODY, needs_root

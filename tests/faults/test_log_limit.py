@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pack_db_daemon.log_limit import LogLimit
+from pack_db_daemon.process.log_limit import LogLimit
 
 
 class Log(logging.Handler):

@@ -82,7 +82,7 @@ def test_row_75_how_many_lines_were_dropped_is_said_when_the_pipe_is_read_again(
             return "lines were dropped" in text
 
         wait_until(it_is_said, "the dropped lines were counted")
-    assert "INFO pack_db_daemon.serve" in text
+    assert "INFO pack_db_daemon.daemon" in text
 
 
 def test_row_75_a_start_that_fails_ends_though_nobody_reads_why(

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from pack_db.config import Config
-from pack_db.impls.database_connection import DatabaseConnection
-from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.peewee_ledger import PeeweeLedger
+from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.repos.peewee_ledger import PeeweeLedger
 from pack_db.interfaces.entities.account import CreateAccountInput
 from tests.support.daemon_process import DaemonProcess
 from tests.support.pack_db_command import PackDbCommand

@@ -5,7 +5,7 @@ from typing import Any
 import apsw
 import pytest
 
-from pack_db.impls.mounted_file_system import NETWORKED, file_system_type
+from pack_db.impls.sqlite.mounted_file_system import NETWORKED, file_system_type
 from pack_db.interfaces.entities.account import CreateAccountInput
 from pack_db_client import PackDb
 from tests.support.daemon_process import DaemonProcess

@@ -7,12 +7,12 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.errors import StorageError
-from pack_db.impls.database_check import check_database
-from pack_db.impls.database_connection import DatabaseConnection
-from pack_db.impls.migration_runner import MIGRATIONS
-from pack_db.impls.schema_status import applied_and_pending
-from pack_db.impls.sqlite_backup import back_up
-from pack_db.impls.sqlite_restore import restore
+from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.migrations.runner import MIGRATIONS
+from pack_db.impls.sqlite.schema_status import applied_and_pending
+from pack_db.impls.sqlite.sqlite_backup import back_up
+from pack_db.impls.sqlite.sqlite_check import check_database
+from pack_db.impls.sqlite.sqlite_restore import restore
 from tests.exactly_once.child import as_nobody, needs_root
 
 

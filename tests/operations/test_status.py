@@ -18,8 +18,8 @@ from pack_db.interfaces.entities.account import CreateAccountInput
 from pack_db.interfaces.services import SERVICES
 from pack_db_client import PackDb
 from pack_db_client.protocol.daemon_service import ConnectedProcess
-from pack_db_daemon.call_statistics import CallStatistics
-from pack_db_daemon.method_table import methods_by_name, with_daemon_service
+from pack_db_daemon.dispatch.call_statistics import CallStatistics
+from pack_db_daemon.dispatch.method_table import methods_by_name, with_daemon_service
 from tests.faults.conditions import wait_until
 from tests.support.daemon_process import DaemonProcess
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import peewee
 
 from pack_db.impls.compiled_query import parameter
-from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.query import query
 

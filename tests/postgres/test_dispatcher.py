@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pack_db.config import Config
-from pack_db.impls.database_connection import DatabaseConnection
-from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.peewee_ledger import PeeweeLedger
-from pack_db.impls.peewee_reply_journal import PeeweeReplyJournal
-from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
+from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.exactly_once.peewee_reply_journal import PeeweeReplyJournal
+from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
 from pack_db.interfaces.query import query
 from pack_db.interfaces.services import SERVICES
 from pack_db_client.protocol.messages import (
@@ -19,11 +19,11 @@ from pack_db_client.protocol.messages import (
     encode_call,
     encode_request,
 )
-from pack_db_daemon.call_statistics import CallStatistics
-from pack_db_daemon.dispatcher import Dispatcher
-from pack_db_daemon.exactly_once import ExactlyOnce
-from pack_db_daemon.method_table import MethodTable
-from pack_db_daemon.retries import Retries
+from pack_db_daemon.dispatch.call_statistics import CallStatistics
+from pack_db_daemon.dispatch.dispatcher import Dispatcher
+from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
+from pack_db_daemon.dispatch.method_table import MethodTable
+from pack_db_daemon.dispatch.retries import Retries
 
 
 class Sums(ABC):

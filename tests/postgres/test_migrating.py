@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 
 from pack_db.config import Config
-from pack_db.impls.database_connection import DatabaseConnection
+from pack_db.impls.database.database_connection import DatabaseConnection
 from tests.postgres.sessions import wait_until
 
 _LOCK = int.from_bytes(b"pack-db")

@@ -8,9 +8,9 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.errors import WrongDatabase
-from pack_db.impls.database_connection import DatabaseConnection
-from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.peewee_ledger import PeeweeLedger
+from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.repos.peewee_ledger import PeeweeLedger
 from pack_db.interfaces.entities.account import CreateAccountInput
 
 _TABLES = """

@@ -8,11 +8,11 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.errors import AccountInactive
-from pack_db.impls.database_connection import DatabaseConnection
-from pack_db.impls.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.peewee_ledger import PeeweeLedger
-from pack_db.impls.peewee_reply_journal import PeeweeReplyJournal
-from pack_db.impls.peewee_token_repo import PeeweeTokenRepo
+from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.exactly_once.peewee_reply_journal import PeeweeReplyJournal
+from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
+from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
 from pack_db.interfaces.entities.token import TokenBalance
 
 DUMPS = sorted((Path(__file__).parents[1] / "data").glob("pack-db-*.sql"))

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from pack_db_client import PackDb
-from pack_db_client.unavailable import why_unavailable
+from pack_db_client.transport.unavailable import why_unavailable
 
 PATIENCE_S = 30.0
 

@@ -14,12 +14,12 @@ from pack_db.interfaces.entities.account import CreateAccountInput
 from pack_db.interfaces.query import query
 from pack_db.interfaces.services import SERVICES
 from pack_db_client.protocol.messages import decode_reply
-from pack_db_daemon.call_runner import BUDGET_NS
-from pack_db_daemon.call_statistics import CallStatistics
-from pack_db_daemon.dispatcher import Dispatcher
-from pack_db_daemon.exactly_once import ExactlyOnce
-from pack_db_daemon.method_table import MethodTable
-from pack_db_daemon.retries import Retries
+from pack_db_daemon.dispatch.call_runner import BUDGET_NS
+from pack_db_daemon.dispatch.call_statistics import CallStatistics
+from pack_db_daemon.dispatch.dispatcher import Dispatcher
+from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
+from pack_db_daemon.dispatch.method_table import MethodTable
+from pack_db_daemon.dispatch.retries import Retries
 from tests.wire.raw_client import deadline_in, request
 
 MS = 1_000_000

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import zmq
 
-from pack_db_daemon import transport
-from pack_db_daemon.answering import Answering, Letter
-from pack_db_daemon.callers import Callers
-from pack_db_daemon.message_log import MessageLog
-from pack_db_daemon.router_transport import RouterTransport
+from pack_db_daemon.transport import socket_loop as transport
+from pack_db_daemon.transport.answering import Answering, Letter
+from pack_db_daemon.transport.message_log import MessageLog
+from pack_db_daemon.transport.peer_credentials import Callers
+from pack_db_daemon.transport.router_transport import RouterTransport
 from tests.faults.zmtp_peer import ZmtpPeer, short_frame
 
 _TICK_S = 0.05

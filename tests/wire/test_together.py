@@ -15,11 +15,11 @@ from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import Account, CreateAccountInput
 from pack_db.interfaces.services import SERVICES
 from pack_db_client.protocol.messages import decode_reply
-from pack_db_daemon.call_statistics import CallStatistics
-from pack_db_daemon.dispatcher import Dispatcher
-from pack_db_daemon.exactly_once import ExactlyOnce
-from pack_db_daemon.method_table import MethodTable
-from pack_db_daemon.retries import Retries
+from pack_db_daemon.dispatch.call_statistics import CallStatistics
+from pack_db_daemon.dispatch.dispatcher import Dispatcher
+from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
+from pack_db_daemon.dispatch.method_table import MethodTable
+from pack_db_daemon.dispatch.retries import Retries
 from tests.contract.test_accounts import NOBODY
 from tests.wire.raw_client import request
 

@@ -8,8 +8,7 @@
 A request that is refused as a whole gets a reply with exactly one result, an error.
 """
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import is_dataclass
 from typing import Any, NamedTuple
 
@@ -82,13 +81,11 @@ def encode_call(method: str, arguments: Arguments) -> bytes:
     Raises:
         InvalidInput: an argument is of a kind that cannot travel, or the daemon would refuse it.
     """
-    values = arguments.values() if isinstance(arguments, dict) else arguments
     try:
+        if type(arguments) is tuple and _PLAIN.issuperset(map(type, arguments)):
+            return _pack_known((method, arguments))
         data = _pack((method, arguments))
-        for value in values:
-            if type(value) not in _PLAIN:
-                _check_readable(data)
-                break
+        _check_readable(data)
     except (TypeError, ValueError, OverflowError, RecursionError) as exc:
         raise InvalidInput(f"{method}: an argument cannot be sent: {exc}") from exc
     return data
@@ -238,15 +235,8 @@ _pack_known = msgspec.msgpack.Encoder().encode  # the bytes that `_pack` makes
 _unpack_reply = msgspec.msgpack.Decoder(tuple[int, int, list[list[Any]], int]).decode
 
 
-class _Packers(threading.local):
-    """A packer for each thread, as making one takes longer than packing a call."""
-
-    def __init__(self) -> None:
-        self.pack: Callable[[Any], bytes] = msgpack.Packer(default=_entity).pack
-
-
-_packers = _Packers()
-
-
 def _pack(value: Any) -> bytes:
-    return _packers.pack(value)
+    # Not with a packer that is kept: a call that a finalizer or a signal's handler makes while this
+    # one is being packed would write into the same buffer.
+    packed: bytes = msgpack.packb(value, default=_entity)
+    return packed

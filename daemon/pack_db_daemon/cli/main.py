@@ -5,22 +5,22 @@ import click
 
 import pack_db
 from pack_db.errors import InvalidInput
-from pack_db_daemon.cli.accounts import accounts
-from pack_db_daemon.cli.backup import backup
-from pack_db_daemon.cli.bench import bench
-from pack_db_daemon.cli.call import call
-from pack_db_daemon.cli.check import check
-from pack_db_daemon.cli.export import export
-from pack_db_daemon.cli.failure import EXIT_CODES_AND_OUTPUT, INTERRUPTED, failures_shown
-from pack_db_daemon.cli.import_ import import_
-from pack_db_daemon.cli.migrate import migrate
-from pack_db_daemon.cli.move import move
-from pack_db_daemon.cli.restore import restore
+from pack_db_daemon.cli.common.failure import EXIT_CODES_AND_OUTPUT, INTERRUPTED, failures_shown
+from pack_db_daemon.cli.common.standard_streams import finish_streams, prepare_streams
+from pack_db_daemon.cli.database.backup import backup
+from pack_db_daemon.cli.database.check import check
+from pack_db_daemon.cli.database.migrate import migrate
+from pack_db_daemon.cli.database.move import move
+from pack_db_daemon.cli.database.restore import restore
+from pack_db_daemon.cli.measuring.bench import bench
 from pack_db_daemon.cli.serve import serve
-from pack_db_daemon.cli.standard_streams import finish_streams, prepare_streams
+from pack_db_daemon.cli.services.accounts import accounts
+from pack_db_daemon.cli.services.call import call
+from pack_db_daemon.cli.services.tokens import tokens
 from pack_db_daemon.cli.status import status
-from pack_db_daemon.cli.tokens import tokens
-from pack_db_daemon.cli.top import top
+from pack_db_daemon.cli.top.top_command import top
+from pack_db_daemon.cli.transfer.export import export
+from pack_db_daemon.cli.transfer.import_ import import_
 
 
 @click.group(

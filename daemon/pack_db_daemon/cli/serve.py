@@ -6,8 +6,8 @@ import click
 
 from pack_db.config import Config
 from pack_db.misspelt_settings import misspelt_settings
-from pack_db_daemon.cli.failure import failures_shown
-from pack_db_daemon.log_writer import LogWriter
+from pack_db_daemon.cli.common.failure import failures_shown
+from pack_db_daemon.process.log_writer import LogWriter
 
 _STDERR = 2
 
@@ -29,7 +29,7 @@ def serve() -> None:
     # Imported here: the commands that only call the daemon start faster without Peewee.
     from pack_db.configured_factory import factory_class
     from pack_db.impls.service_factory import ServiceFactory
-    from pack_db_daemon.serve import serve as serve_until_stopped
+    from pack_db_daemon.daemon import serve as serve_until_stopped
 
     _open_standard_streams()
     with failures_shown():

@@ -1,8 +1,8 @@
 import click
 
 from pack_db_client import PackDb
-from pack_db_daemon.cli.client import with_client
-from pack_db_daemon.cli.output import Output
+from pack_db_daemon.cli.common.client import with_client
+from pack_db_daemon.cli.common.output import Output
 
 
 @click.command()

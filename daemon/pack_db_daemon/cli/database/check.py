@@ -1,0 +1,45 @@
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import click
+
+from pack_db.config import Config
+from pack_db_daemon.cli.common.output import Output, with_output
+
+if TYPE_CHECKING:
+    from pack_db.impls.sqlite.sqlite_check import Check
+
+_COLUMNS = ("check", "result", "detail")
+
+
+@click.command()
+@with_output
+def check(out: Output) -> None:
+    """Look for everything that may be wrong with the database; only reads.
+
+    It works beside a running daemon, too. Of the file DB_PATH all is checked; of a server at
+    DB_URL its durability, the schema and the ledger, as its files are its own affair. The exit
+    code is 0 if all is well, 1 if something is wrong, and 5 if there is no database to look at.
+
+    \b
+    Examples:
+      pack-db check
+      pack-db check --json | jq -r '.[] | select(.result == "fault").detail'
+    """
+    checks = _checks(Config())
+    out.rows([checks], _COLUMNS)
+    if any(found.result == "fault" for found in checks):
+        raise click.exceptions.Exit(1)
+
+
+def _checks(config: Config) -> "list[Check]":
+    from pack_db.impls.database.database_connection import DatabaseConnection
+    from pack_db.impls.sqlite.sqlite_check import check_database
+
+    if config.database_url is None:
+        return list(check_database(config.database_path))
+    with closing(DatabaseConnection(config)) as database:
+        # Only now: without psycopg, the connection has said what to install.
+        from pack_db.impls.postgres.postgres_check import check_server
+
+        return list(check_server(database))

@@ -1,0 +1,232 @@
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from weakref import WeakSet
+
+import peewee
+
+from pack_db.config import Config
+from pack_db.errors import ConfigurationError, StorageError
+from pack_db.impls.compiled_query import CompiledQuery, Row
+from pack_db.impls.database.database_engine import Engine
+from pack_db.impls.migrations.runner import MIGRATIONS, MigrationFailed, MigrationRunner
+from pack_db.interfaces.database import Database
+from pack_db.interfaces.entities.database_status import DatabaseStatus
+
+_QUERIES = ("SELECT", "PRAGMA")  # the latter is SQLite's, and some change nothing in a transaction
+
+
+class DatabaseConnection(Database):
+    """The one way to the database for all repositories, open from construction to `close`.
+
+    On SQLite it is one connection on which threads take turns, and it holds the database's lock
+    file all that time, so no other process opens the database through pack-db. On PostgreSQL
+    each thread has a connection of its own, made when it is needed and made anew when it broke.
+
+    In a forked child it refuses everything with a `StorageError`, and the parent keeps all it has.
+
+    Args:
+        migrations: as `ServiceFactory.migrations`.
+
+    Raises:
+        ConfigurationError: PostgreSQL is configured, and its driver is not installed.
+        DatabaseInUse: another process has the database; the message names it.
+        WrongDatabase: the file is not pack-db's.
+        StorageCorrupt: it is damaged; a large file is not read whole to find that out.
+        StorageError: the database cannot be opened or reached, or not be written to.
+    """
+
+    def __init__(self, config: Config, migrations: Mapping[str, Path] = MIGRATIONS) -> None:
+        self._migrations = migrations
+        self._engine = _engine(config)
+        self._database = self._engine.database
+        self._opened_by = os.getpid()
+        _open.add(self)
+
+    @property
+    def location(self) -> str:
+        """For people: the path of the file, or the server and the name, without a password."""
+        return self._engine.location
+
+    @property
+    def shared_clock_ns(self) -> peewee.ColumnBase | None:
+        """In a query, the engine's own clock; None where only this host has the database."""
+        return self._engine.shared_clock_ns
+
+    def run_migrations(self) -> list[str]:
+        """Bring the schema to the newest version; returns the names of the scripts applied.
+
+        Raises:
+            WrongDatabase: a newer pack-db, or a newer version of another package, made the
+                database.
+            ConfigurationError: a migration of another package is missing or failed.
+        """
+        with self._engine.turn:
+            try:
+                self._engine.connect()
+                with self._engine.migrating():
+                    applied = MigrationRunner(self._database, self._migrations).run()
+                self._engine.committed()
+                return applied
+            except MigrationFailed as failed:
+                if isinstance(error := self._engine.failed(failed.cause), StorageError):
+                    raise error from failed
+                raise
+            except self._engine.driver_errors as exc:
+                raise self._engine.failed(exc) from exc
+
+    def applied_and_pending(self) -> tuple[list[str], list[str]]:
+        """Names of the migrations that the database has, and of those it lacks.
+
+        Raises:
+            ConfigurationError: there are no migrations where they should be.
+            StorageError: the database cannot be read.
+        """
+        with self._engine.turn:
+            try:
+                self._engine.connect()
+                runner = MigrationRunner(self._database, self._migrations)
+                return runner.applied(), runner.pending()
+            except self._engine.driver_errors as exc:
+                raise self._engine.failed(exc) from exc
+
+    def compile(self, query: peewee.Node) -> CompiledQuery:
+        """Let Peewee write `query` in this database's SQL; it runs as `execute` runs it."""
+        sql, values = self._database.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
+        is_write = isinstance(query, (peewee.Insert, peewee.Update, peewee.Delete))
+        return CompiledQuery(self._write if is_write else self._run, sql, values)
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """Run one statement; returns its rows.
+
+        Outside of a transaction a write gets one of its own, with all that belongs to one.
+
+        Raises:
+            ConstraintViolated: a row would break a constraint of its table.
+            StorageError: the database failed.
+        """
+        is_query = sql.lstrip()[:6].upper() in _QUERIES
+        return (self._run if is_query else self._write)(sql, values)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._engine.turn:
+            if self._database.in_transaction():
+                yield
+                return
+            self._engine.connect()
+            in_commit = False
+            try:
+                with self._database.transaction():
+                    yield
+                    self._engine.before_commit()
+                    in_commit = True
+            except self._engine.driver_errors as exc:
+                raise self._engine.failed(exc, in_commit=in_commit) from exc
+            self._engine.committed()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with self._engine.turn:
+            if self._database.in_transaction():
+                yield
+                return
+            try:
+                with self._engine.snapshot():
+                    yield
+            except self._engine.driver_errors as exc:
+                raise self._engine.failed(exc) from exc
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        # Peewee's own gives each savepoint a random name, which has to be parsed anew.
+        with self._engine.turn:
+            if not self._database.in_transaction():
+                with self.transaction():
+                    yield
+                return
+            self._run("SAVEPOINT pack_db")
+            try:
+                yield
+            except BaseException:
+                # After a full disk or a lost connection the whole transaction is undone already.
+                if self._engine.is_in_transaction():
+                    self._run("ROLLBACK TO SAVEPOINT pack_db")
+                    self._run("RELEASE SAVEPOINT pack_db")
+                raise
+            self._run("RELEASE SAVEPOINT pack_db")
+
+    def check(self) -> str:
+        with self._engine.turn:
+            return self._engine.check()
+
+    def status(self) -> DatabaseStatus:
+        with self._engine.turn:
+            return self._engine.status(self._schema_version())
+
+    def close(self) -> None:
+        """Disconnect. On SQLite, write the WAL back into the database and give up the lock."""
+        self._engine.close()
+
+    def _run(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        with self._engine.turn:
+            try:
+                return self._engine.execute(sql, values)
+            except self._engine.driver_errors as exc:
+                raise self._engine.failed(exc) from exc
+
+    def _write(self, sql: str, values: Sequence[Any]) -> list[Row]:
+        with self._engine.turn:
+            if not self._database.in_transaction():
+                with self.transaction():
+                    return self._run(sql, values)
+            try:
+                return self._engine.execute(sql, values)
+            except self._engine.driver_errors as exc:
+                raise self._engine.failed(exc) from exc
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: let go of everything, so that the parent may keep it."""
+        self._engine.leave_to_parent(self._opened_by)
+
+    def _schema_version(self) -> str:
+        try:
+            self._engine.connect()
+            return MigrationRunner(self._database).applied()[-1]
+        except StorageError:
+            return "unreadable"
+        except self._engine.driver_errors:
+            return "unreadable"  # the status has to say so of a broken database, too
+
+
+def _engine(config: Config) -> Engine:
+    # Imported here: each driver is loaded only where it is used.
+    if config.database_url is not None:
+        try:
+            from pack_db.impls.postgres.postgres_engine import PostgresEngine
+        except ImportError as exc:
+            raise ConfigurationError(
+                f"DB_URL needs psycopg, which is not there ({exc}); pip install 'pack-db[postgres]'"
+            ) from exc
+        return PostgresEngine(config.database_url, config.synchronous)
+    from pack_db.impls.sqlite.sqlite_engine import SqliteEngine
+
+    return SqliteEngine(
+        config.database_path,
+        config.synchronous,
+        makes_directory=config.makes_database_directory,
+    )
+
+
+_open: WeakSet[DatabaseConnection] = WeakSet()
+
+
+def _leave_all_to_parent() -> None:
+    for database in list(_open):
+        database.leave_to_parent()
+
+
+# Costs nothing where nobody forks, unlike asking for the process's id in each call.
+os.register_at_fork(after_in_child=_leave_all_to_parent)

@@ -1,0 +1,254 @@
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import apsw
+import peewee
+from playhouse.apsw_ext import APSWDatabase
+
+from pack_db.errors import (
+    DatabaseInUse,
+    StorageBusy,
+    StorageCorrupt,
+    StorageError,
+    StorageMoved,
+    StorageReadOnly,
+)
+from pack_db.impls.compiled_query import Row
+from pack_db.impls.database.database_engine import Engine
+from pack_db.impls.database.forked_child import keep_for_ever
+from pack_db.impls.database.storage_health import LOG_LIMIT_BYTES, StorageHealth
+from pack_db.impls.sqlite import log_marker, sqlite_file
+from pack_db.impls.sqlite.database_lock import DatabaseLock
+from pack_db.impls.sqlite.foreign_writes import ForeignWrites
+from pack_db.impls.sqlite.open_files import OpenFiles
+from pack_db.impls.sqlite.sqlite_errors import translated
+from pack_db.interfaces.entities.database_status import DatabaseStatus
+
+_BUSY_TIMEOUT_S = 0.5  # a client sends again after a second, and would not know what was done
+# While a lock is known to be held, nobody waits long for it again: those behind would be late.
+_STILL_BUSY_TIMEOUT_S = 0.05
+# 16 MiB. Four times SQLite's own: a page that is written often is written back once, and batches
+# of writes go a seventh faster. The pause at each end of it is hardly longer.
+_CHECKPOINT_PAGES = 4000
+_CHECKED_BYTES = 16 * 2**20  # quick_check reads about a megabyte in a millisecond
+_DURABILITY = {
+    "NORMAL": "a write survives a crash of the daemon, but not always a power failure",
+    "FULL": "a write survives a crash of the daemon and a power failure",
+    "EXTRA": "a write survives a crash of the daemon and a power failure",
+}
+
+
+class SqliteEngine(Engine):
+    """One connection to one file, which no other process writes to.
+
+    Raises:
+        DatabaseInUse, WrongDatabase, StorageCorrupt, StorageError: as `DatabaseConnection`.
+    """
+
+    driver_errors = (peewee.PeeweeException, apsw.Error)
+
+    def __init__(self, path: Path, synchronous: str, *, makes_directory: bool = False) -> None:
+        self.location = str(path)
+        self.turn = threading.RLock()
+        self._path = path
+        self._synchronous = synchronous
+        self._health = StorageHealth()
+        self._in_snapshot = False
+        self._is_undone = False
+        self._watches: list[OpenFiles | ForeignWrites] = []
+        self._log_pages = 0
+        self._log_is_marked = False
+        sqlite_file.require_directory(path.parent, make=makes_directory)
+        real = sqlite_file.real_path(path)
+        self.database = APSWDatabase(
+            str(real),
+            pragmas={
+                "journal_mode": "wal",
+                "synchronous": synchronous,
+                "foreign_keys": "on",
+                "journal_size_limit": LOG_LIMIT_BYTES,
+            },
+            timeout=_BUSY_TIMEOUT_S,
+            lock_type="IMMEDIATE",  # a read that turns write would fail without waiting
+            autoconnect=False,  # else a call after `close` would open it without the lock
+            thread_safe=False,  # else Peewee opens a connection for each thread
+        )
+        self._lock = DatabaseLock(real)
+        self._opened = ExitStack()
+        self._opened.callback(self._lock.release)
+        self._opened.callback(self._close_watches)
+        self._opened.callback(self.database.close)
+        try:
+            self._acquire_lock()
+            sqlite_file.prepare(real)
+            self._acquire_lock()
+            self._open(real)
+        except BaseException:
+            self.close()
+            raise
+
+    def connect(self) -> None:
+        self._health.check_writable()
+        self._is_undone = self._is_undone and self.database.in_transaction()
+        self._end_snapshot()
+
+    def execute(self, sql: str, values: Sequence[Any]) -> list[Row]:
+        # Peewee's execute_sql would do the same in three times the time.
+        return self._apsw.execute(sql, values).fetchall()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        # Else each query locks the file and unlocks it again, which takes longer than the query.
+        if self._in_snapshot:
+            yield
+            return
+        self._apsw.execute("BEGIN")
+        self._in_snapshot = True
+        try:
+            yield
+        finally:
+            self._end_snapshot()
+
+    def is_in_transaction(self) -> bool:
+        return bool(self._apsw.in_transaction) and not self._is_undone
+
+    def before_commit(self) -> None:
+        if self._is_undone:
+            raise StorageError(
+                "a statement failed and undid all before it, and the work went on; "
+                "nothing was written"
+            )
+        self._check_files(self._files.check_if_changed)
+
+    def committed(self) -> None:
+        if not self._log_is_marked:
+            with suppress(apsw.Error):  # it was no part of the transaction, and is tried again
+                log_marker.mark(self._apsw)
+                self._log_is_marked = True
+        if self._health.failure is not None:
+            self._health.committed(self._apsw.total_changes())
+            self._apsw.set_busy_timeout(int(_BUSY_TIMEOUT_S * 1000))
+
+    def failed(self, exc: Exception, *, in_commit: bool = False) -> Exception:
+        is_open = not self.database.is_closed()
+        error = translated(exc, self._apsw.system_errno if is_open else 0)
+        if isinstance(error, StorageError) and is_open:
+            if self._apsw.in_transaction and not self.database.in_transaction():
+                # A snapshot, or its ROLLBACK failed; what comes next must not become a part of it.
+                self._apsw.execute("ROLLBACK")
+            elif self.database.in_transaction() and not self._apsw.in_transaction:
+                # Somebody may catch the error and write on, which is then undone, too.
+                self._apsw.execute("BEGIN")
+                self._is_undone = True
+            self._health.failed(error, self._apsw.total_changes())
+            if isinstance(error, StorageBusy):
+                self._apsw.set_busy_timeout(int(_STILL_BUSY_TIMEOUT_S * 1000))
+        return error
+
+    def check(self) -> str:
+        with suppress(StorageMoved, StorageCorrupt):
+            self._check_files(self._files.check)
+            self._check_files(self._foreign_writes.check)
+        self._health.saw_log(is_held=self._log_is_held())
+        return self._health.in_words()
+
+    def status(self, schema_version: str) -> DatabaseStatus:
+        return DatabaseStatus(
+            engine=f"SQLite {apsw.sqlite_lib_version()}",
+            path=str(self._path),
+            size_bytes=_size_bytes(self._path),
+            log_bytes=_size_bytes(self._files.log),
+            schema_version=schema_version,
+            durability=_DURABILITY[self._synchronous],
+            health=self._health.in_words(),
+        )
+
+    def close(self) -> None:
+        if self._watches and not self.database.is_closed():
+            self.check()
+            if isinstance(self._health.failure, (StorageMoved, StorageCorrupt)):
+                # SQLite would write the log into what is no longer its database, and remove what
+                # has the log's name now.
+                self._apsw.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        self._opened.close()
+
+    def leave_to_parent(self, opened_by: int) -> None:
+        super().leave_to_parent(opened_by)
+        keep_for_ever(self._apsw)
+        self._in_snapshot = False
+        self._lock.leave_to_parent()
+
+    def _acquire_lock(self) -> None:
+        if not self._lock.acquire():
+            raise DatabaseInUse(
+                f"{self._path} is in use by {self._lock.holder()}; "
+                "stop that process, or call it through its socket"
+            )
+
+    def _open(self, real: Path) -> None:
+        found = "ok"
+        try:
+            self.database.connect()
+            self._apsw: apsw.Connection = self.database.connection()  # type: ignore[no-untyped-call]
+            if self._path.stat().st_size <= _CHECKED_BYTES:
+                found = self._apsw.pragma("quick_check", 1)
+        except self.driver_errors as exc:
+            error = translated(exc)
+            if isinstance(error, StorageError):
+                error = type(error)(f"cannot open {self._path}: {error}")
+            raise error from exc
+        if found != "ok":
+            details = " ".join(found.split())
+            raise StorageCorrupt(f"{self._path} is damaged ({details}); restore a backup")
+        if self._apsw.readonly("main"):
+            raise StorageReadOnly(
+                f"this user may only read {self._path}; change its owner or its mode"
+            )
+        self._files = OpenFiles(real, link=None if real == self._path else self._path)
+        self._watches.append(self._files)
+        self._foreign_writes = ForeignWrites(real)
+        self._watches.append(self._foreign_writes)
+        self._apsw.set_wal_hook(self._log_has_grown)
+
+    def _close_watches(self) -> None:
+        while self._watches:
+            self._watches.pop().close()
+
+    def _log_has_grown(self, connection: apsw.Connection, name: str, pages: int) -> int:
+        # Only a log that was begun anew is shorter than before.
+        self._log_is_marked = self._log_is_marked and pages > self._log_pages
+        self._log_pages = pages
+        if pages >= _CHECKPOINT_PAGES:
+            with suppress(apsw.Error):  # as SQLite's own does: the commit is done
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return apsw.SQLITE_OK
+
+    def _check_files(self, check: Callable[[], None]) -> None:
+        try:
+            check()
+        except (StorageMoved, StorageCorrupt) as error:
+            self._health.failed(error, self._apsw.total_changes())
+            raise
+
+    def _end_snapshot(self) -> None:
+        if self._in_snapshot:
+            self._in_snapshot = False
+            if self._apsw.in_transaction:  # SQLite ends it by itself when the disk fails
+                self._apsw.execute("COMMIT")
+
+    def _log_is_held(self) -> bool:
+        """Whether the write-ahead log is long and a reader keeps it from being written back."""
+        try:
+            if self._files.log.stat().st_size <= LOG_LIMIT_BYTES:
+                return False
+            [(_, frames, written_back)] = self.execute("PRAGMA wal_checkpoint(PASSIVE)", ())
+        except (OSError, apsw.Error):
+            return False  # which is worse, and known
+        return bool(written_back < frames)
+
+
+def _size_bytes(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

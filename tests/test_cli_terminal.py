@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -38,6 +39,8 @@ class Terminal:
     def read_until(self, text: str) -> str:
         shown = ""
         while text not in shown:
+            ready, _, _ = select.select([self._screen], [], [], PATIENCE_S)
+            assert ready, f"{text!r} does not appear after {shown!r}"
             shown += os.read(self._screen, 4096).decode()
         return shown
 

@@ -6,7 +6,7 @@ Run as `python wrong_builds.py BUILD` in place of `pack-db serve`.
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 
 from pack_db.impls.database.database_connection import DatabaseConnection
@@ -30,28 +30,20 @@ def wrong_build_command(build: WrongBuild) -> list[str]:
 
 
 class _LateDatabase(DatabaseConnection):
-    """Commits what messages wrote, and were answered, when the first comes after a while."""
+    """Commits what messages wrote, and were answered, only when the daemon keeps house."""
 
-    _depth = 0
-    _began_at: float | None = None
+    late = ExitStack()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        if not self._depth:
-            self._begin_if_due()
-        self._depth += 1
-        try:
+        if not self._database.in_transaction():
+            self.late.enter_context(super().transaction())
+        with self.savepoint():
             yield
-        finally:
-            self._depth -= 1
 
-    def _begin_if_due(self) -> None:
-        if self._began_at is not None:
-            if time.monotonic() - self._began_at < _WINDOW_S:
-                return
-            self.execute("COMMIT")
-        self.execute("BEGIN IMMEDIATE")
-        self._began_at = time.monotonic()
+    def close(self) -> None:
+        self.late.close()
+        super().close()
 
 
 class _HookedDatabase(DatabaseConnection):
@@ -103,6 +95,10 @@ class _ReplyBeforeCommit(ServiceFactory):
         if self._database_connection is None:
             self._database_connection = _LateDatabase(self.get_config())
         return self._database_connection
+
+    def tidy_up(self) -> bool:
+        _LateDatabase.late.close()
+        return super().tidy_up()
 
 
 class _WithHook(ServiceFactory):

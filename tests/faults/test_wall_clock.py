@@ -41,7 +41,7 @@ def test_row_43_a_step_of_the_wall_clock_changes_nothing_but_the_times_shown(
         started_at = db.status().started_at
         (stepping.directory / "step").write_text(str(step_s))
         after = db.accounts.create_account(CreateAccountInput(email="after@example.com"))
-        assert abs(after.created_at - before.created_at - step_s) < 60
+        assert abs(after.created_at - before.created_at - step_s) < 300
         assert after.id != before.id
 
         uptime_s = db.status().uptime_s
@@ -51,5 +51,5 @@ def test_row_43_a_step_of_the_wall_clock_changes_nothing_but_the_times_shown(
         assert raw.exchange(message).data == reply
         assert db.tokens.get_balance(before.id).total == before.token_remaining - 5
         assert db.status().started_at == started_at
-        assert uptime_s + 2 <= db.status().uptime_s < 60
+        assert uptime_s + 2 <= db.status().uptime_s < 300
         good.wait_for_answers(5)

@@ -1,3 +1,5 @@
+import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Self
@@ -22,7 +24,10 @@ class ServiceFactory:
     `get_services`, and is named by the setting SERVICE_FACTORY.
 
     The getters raise what the constructors of what they create raise: `ConfigurationError`,
-    and `StorageError` from the database on.
+    and `StorageError` from the database on. Threads may ask at once.
+
+    Args:
+        config: by default the environment and `.env`.
     """
 
     services: ClassVar[dict[str, type]] = SERVICES
@@ -32,9 +37,10 @@ class ServiceFactory:
     """Package -> the directory of its numbered migration scripts, in the order to run them."""
 
     _instance: "ServiceFactory | None" = None
+    _creating = threading.RLock()
 
-    def __init__(self) -> None:
-        self._config: Config | None = None
+    def __init__(self, config: Config | None = None) -> None:
+        self._config = config
         self._database_connection: DatabaseConnection | None = None
         self._ledger: PeeweeLedger | None = None
         self._account_repo: AccountRepo | None = None
@@ -43,11 +49,13 @@ class ServiceFactory:
 
     @classmethod
     def get_instance(cls) -> Self:
-        if ServiceFactory._instance is None:
-            ServiceFactory._instance = cls()
-        if not isinstance(ServiceFactory._instance, cls):
-            raise TypeError(f"the factory already is a {type(ServiceFactory._instance).__name__}")
-        return ServiceFactory._instance
+        with ServiceFactory._creating:
+            if ServiceFactory._instance is None:
+                ServiceFactory._instance = cls()
+            instance = ServiceFactory._instance
+        if not isinstance(instance, cls):
+            raise TypeError(f"the factory already is a {type(instance).__name__}")
+        return instance
 
     @classmethod
     def reset(cls) -> None:
@@ -57,31 +65,38 @@ class ServiceFactory:
             instance._database_connection.close()
 
     def get_config(self) -> Config:
-        if self._config is None:
-            self._config = Config()
-        return self._config
+        with self._creating:
+            if self._config is None:
+                self._config = Config()
+            return self._config
 
     def get_database_connection(self) -> DatabaseConnection:
-        if self._database_connection is None:
-            self._database_connection = DatabaseConnection(self.get_config(), self.migrations)
-        return self._database_connection
+        with self._creating:
+            if self._database_connection is None:
+                self._database_connection = DatabaseConnection(self.get_config(), self.migrations)
+            return self._database_connection
 
     def get_account_repo(self) -> AccountRepo:
-        if self._account_repo is None:
-            self._account_repo = PeeweeAccountRepo(
-                self.get_database_connection(), self._get_ledger()
-            )
-        return self._account_repo
+        with self._creating:
+            if self._account_repo is None:
+                self._account_repo = PeeweeAccountRepo(
+                    self.get_database_connection(), self._get_ledger()
+                )
+            return self._account_repo
 
     def get_token_repo(self) -> TokenRepo:
-        if self._token_repo is None:
-            self._token_repo = PeeweeTokenRepo(self.get_database_connection(), self._get_ledger())
-        return self._token_repo
+        with self._creating:
+            if self._token_repo is None:
+                self._token_repo = PeeweeTokenRepo(
+                    self.get_database_connection(), self._get_ledger()
+                )
+            return self._token_repo
 
     def get_reply_journal(self) -> ReplyJournal:
-        if self._reply_journal is None:
-            self._reply_journal = PeeweeReplyJournal(self.get_database_connection())
-        return self._reply_journal
+        with self._creating:
+            if self._reply_journal is None:
+                self._reply_journal = PeeweeReplyJournal(self.get_database_connection())
+            return self._reply_journal
 
     def get_services(self) -> Mapping[str, object]:
         """Service name -> implementation, a row for each of `services`."""
@@ -93,6 +108,15 @@ class ServiceFactory:
         return self._get_ledger().remove_some()
 
     def _get_ledger(self) -> PeeweeLedger:
-        if self._ledger is None:
-            self._ledger = PeeweeLedger(self.get_database_connection())
-        return self._ledger
+        with self._creating:
+            if self._ledger is None:
+                self._ledger = PeeweeLedger(self.get_database_connection())
+            return self._ledger
+
+
+def _renew_lock() -> None:
+    # The thread that held it at the fork is not there in the child, and will not give it back.
+    ServiceFactory._creating = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)

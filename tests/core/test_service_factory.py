@@ -1,9 +1,14 @@
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+import pack_db
+from pack_db.config import Config
 from pack_db.errors import PackDbError
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
@@ -23,6 +28,28 @@ def test_everything_is_created_once(factory: ServiceFactory) -> None:
     assert factory.get_reply_journal() is factory.get_reply_journal()
     assert factory.get_services()["accounts"] is factory.get_account_repo()
     assert factory.get_services()["tokens"] is factory.get_token_repo()
+
+
+def test_threads_that_ask_at_once_get_the_same(config: Config) -> None:
+    factory = ServiceFactory(config)
+    all_there = threading.Barrier(8)
+
+    def ask() -> object:
+        all_there.wait()
+        factory.get_token_repo()
+        return factory.get_database_connection()
+
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(ask) for _ in range(8)]
+        assert {future.result() for future in asked} == {factory.get_database_connection()}
+    factory.get_database_connection().close()
+
+
+def test_all_that_is_public_is_imported_from_the_package_itself() -> None:
+    for name, module in pack_db._MODULES.items():
+        assert getattr(pack_db, name) is getattr(import_module(module), name)
+    with pytest.raises(AttributeError, match="nothing_else"):
+        _ = pack_db.nothing_else
 
 
 def test_nothing_is_created_before_it_is_asked_for(

@@ -44,9 +44,9 @@ def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 PREAMBLE = """
-import os, sys
+import os, sys, time
 from pack_db.config import Config
-from pack_db.errors import PackDbError
+from pack_db.errors import DatabaseInUse, PackDbError
 from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
@@ -183,9 +183,15 @@ def test_row_80_the_parents_file_stays_refused_when_the_parent_is_gone(tmp_path:
 reader, writer = os.pipe()
 if os.fork() == 0:
     os.close(writer)
-    os.read(reader, 1)  # until the parent has ended
+    os.read(reader, 1)  # until the parent ends
     ServiceFactory.reset()
-    refused(lambda: DatabaseConnection(Config()))
+    def open_once_it_has_ended():
+        while True:
+            try:
+                return DatabaseConnection(Config())
+            except DatabaseInUse:
+                time.sleep(0.01)
+    refused(open_once_it_has_ended)
     other = DatabaseConnection(Config({"DB_PATH": sys.argv[1] + ".other"}))
     print(len(other.run_migrations()) > 0, flush=True)
     other.close()

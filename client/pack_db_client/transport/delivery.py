@@ -66,19 +66,20 @@ def deliver(connection: Connection, message: Message) -> Delivery:
         OutcomeUnknown: the message was sent, may have written, and was not answered.
     """
     while True:
-        if not connection.copies or connection.was_lost():
-            yield from _send(connection, message)
-        seconds = message.remaining_s()
-        yield Wait(zmq.POLLIN, min(seconds, _TICK_S))
-        if (results := connection.receive(message)) is not None:
+        was_lost = connection.was_lost()
+        # Also of a connection that was lost: its daemon may have answered before it ended.
+        if connection.copies and (results := connection.receive(message)) is not None:
             if connection.copies > 1 and message.has_write and _is_about_one_copy(results):
                 # An earlier copy may have been done before the daemon was killed.
                 raise OutcomeUnknown(
                     f"the message was sent again and then failed ({results[0][1]}); {_LOOK_FIRST}"
                 )
             return results
-        if not seconds:
+        if was_lost or not connection.copies:
+            yield from _send(connection, message)
+        elif not message.remaining_s():
             raise _not_answered(connection, message)
+        yield Wait(zmq.POLLIN, min(message.remaining_s(), _TICK_S))
 
 
 def outcome(connection: Connection, error: PackDbError, *, has_write: bool) -> PackDbError:

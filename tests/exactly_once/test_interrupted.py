@@ -171,7 +171,7 @@ def test_a_signal_handler_may_call_during_a_call(db: PackDb, account: Account) -
             while len(seen) < 50:
                 db.tokens.consume_tokens(account.id, 1)
 
-    assert seen == sorted(seen, reverse=True)
+    assert min(seen) >= account.token_remaining - len(consumed(db, account.id))
 
 
 def test_a_signal_handler_may_close_the_client_during_a_call(

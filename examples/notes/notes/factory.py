@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from pack_db.impls.service_factory import ServiceFactory
+from pack_db import ServiceFactory
 
 from .note_repo import NoteRepo
 from .peewee_note_repo import PeeweeNoteRepo

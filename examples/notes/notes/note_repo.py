@@ -1,8 +1,8 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from pack_db import query
 from pack_db.errors import NotFound
-from pack_db.interfaces.query import query
 
 
 @dataclass(frozen=True, slots=True)

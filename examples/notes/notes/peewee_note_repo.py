@@ -1,9 +1,7 @@
 import peewee
 
+from pack_db import ConstraintViolated, DatabaseConnection, parameter
 from pack_db.errors import AccountNotFound
-from pack_db.impls.compiled_query import parameter
-from pack_db.impls.database.database_connection import DatabaseConnection
-from pack_db.impls.database.storage_errors import ConstraintViolated
 
 from .note_repo import Note, NoteNotFound, NoteRepo
 

@@ -167,7 +167,7 @@ def test_a_daemon_that_comes_back_does_not_do_what_was_given_up(
 def test_a_call_that_is_in_time_is_done_when_the_daemon_comes_back(
     stopped: DaemonProcess, db: PackDb, account: Account
 ) -> None:
-    waking = threading.Timer(1.5, stopped.send_signal, [signal.SIGCONT])  # after a second copy
+    waking = threading.Timer(1.5, stopped.send_signal, [signal.SIGCONT])
     waking.start()
     db.tokens.consume_tokens(account.id, 5)
     waking.join()

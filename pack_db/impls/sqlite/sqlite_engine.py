@@ -27,7 +27,7 @@ from pack_db.impls.sqlite.open_files import OpenFiles
 from pack_db.impls.sqlite.sqlite_errors import translated
 from pack_db.interfaces.entities.database_status import DatabaseStatus
 
-_BUSY_TIMEOUT_S = 0.5  # a client sends again after a second, and would not know what was done
+_BUSY_TIMEOUT_S = 0.5  # all other callers wait as long
 # While a lock is known to be held, nobody waits long for it again: those behind would be late.
 _STILL_BUSY_TIMEOUT_S = 0.05
 # 16 MiB. Four times SQLite's own: a page that is written often is written back once, and batches

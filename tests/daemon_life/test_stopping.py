@@ -57,9 +57,11 @@ def test_the_message_in_hand_is_finished_and_answered(
         waiting.send_signal(number)
         (waiting.directory / "go").touch()
         assert waiting.wait() == 0
-        assert answer.result().token_remaining == account.token_remaining - 10
 
+        # When a connection ends at once behind an answer, the client's libzmq may throw the answer
+        # away with it (`hiccuped` of its socket_base.cpp). Then the next daemon has it.
         waiting.start()
+        assert answer.result().token_remaining == account.token_remaining - 10
         assert db.tokens.get_balance(account.id) == answer.result()
 
 

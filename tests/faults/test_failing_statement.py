@@ -95,6 +95,7 @@ class Bench:
             retries,
             CallStatistics(),
             2**18,
+            budget_ns=10**12,
         )
 
     def send(self, *calls: Call) -> list[Any]:

@@ -65,6 +65,7 @@ def dispatcher(database: DatabaseConnection) -> Dispatcher:
         retries,
         CallStatistics(),
         max_reply_bytes=2**18,
+        budget_ns=10**12,
     )
 
 

@@ -184,10 +184,11 @@ class PeeweeReplyJournal(ReplyJournal):
             self._forget_some(self._expired(self._pruned_with_row))
 
     def prune(self) -> bool:
-        rows = self._expired(self._pruned_at_once)
-        if rows:
-            with self._database.transaction():
-                self._forget_some(rows)
+        # A transaction also when there is nothing to forget: once a second it finds out whether a
+        # database that had failed is well again.
+        with self._database.transaction():
+            rows = self._expired(self._pruned_at_once)
+            self._forget_some(rows)
         return bool(rows)
 
     def _expired(self, limit: int) -> list[Row]:

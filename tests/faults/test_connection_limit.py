@@ -133,7 +133,7 @@ def test_row_74_above_the_most_the_newest_is_refused_and_nobody_inside_notices(
         inside[0].close()
         with daemon.client() as db:
             assert db.ping()  # in its place
-            assert db.status().connections == _MOST_OF_FEW
+            wait_until(lambda: db.status().connections == _MOST_OF_FEW, "all are counted")
         assert daemon.log.count("and no descriptors for more; a new one was refused") == 1
 
 

@@ -72,6 +72,7 @@ def process_of(db: PackDb, pid: int) -> ConnectedProcess | None:
 
 
 def test_connections_are_told_by_process(daemon: DaemonProcess, db: PackDb) -> None:
+    wait_until(lambda: db.status().connections == 1, "this process is counted")
     [own] = db.status().processes
     assert (own.pid, own.user_id, own.connections) == (os.getpid(), os.geteuid(), 1)
     with connected(daemon, "billing.py", 1, 1000) as pid:

@@ -31,7 +31,6 @@ def serve() -> None:
     from pack_db.impls.service_factory import ServiceFactory
     from pack_db_daemon.daemon import serve as serve_until_stopped
 
-    _open_standard_streams()
     with failures_shown():
         factory = factory_class(Config().check()).get_instance()
         log = _log_to_stderr(factory.get_config().log_level)
@@ -44,13 +43,6 @@ def serve() -> None:
             if not log.finish():
                 # Nobody reads what is written there; the line about a failure would wait, too.
                 sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-
-
-def _open_standard_streams() -> None:
-    # Else the database could get the number of stderr, and what is written there.
-    while (fd := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
-        os.set_inheritable(fd, True)
-    os.close(fd)
 
 
 def _warn_of_misspelt_settings(config: Config) -> None:

@@ -9,8 +9,10 @@ A request that is refused as a whole gets a reply with exactly one result, an er
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import is_dataclass
-from typing import Annotated, Any
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, get_origin, get_type_hints
 
 import msgpack
 import msgspec
@@ -21,8 +23,10 @@ from pack_db.errors import (
     PackDbError,
     UnsupportedVersion,
     details_to_send,
+    error_class,
     error_from_wire,
 )
+from pack_db_client.protocol.exact_types import parts_of, travels_as_another
 from pack_db_client.protocol.untrusted import (
     BROKEN,
     MAX_NESTING,
@@ -175,7 +179,27 @@ def result_value(result: Sequence[Any]) -> Any:
     """
     if result[0] == _OK:
         return result[1]
-    raise error_from_wire(*result)
+    code, message, details = result
+    cls: type = error_class(code)
+    for name, hint in _typed_details(cls).items():
+        if name in details:
+            with suppress(msgspec.ValidationError):  # of a service that raised it otherwise
+                details[name] = msgspec.convert(details[name], hint, builtin_types=(bytes,))
+    raise error_from_wire(code, message, details)
+
+
+@lru_cache
+def _typed_details(cls: type) -> dict[str, Any]:
+    """The attributes whose values are no texts, and travel as such."""
+    try:
+        hints = get_type_hints(cls)
+        return {
+            name: hint
+            for name, hint in hints.items()
+            if get_origin(hint) is not ClassVar and any(map(travels_as_another, parts_of(hint)))
+        }
+    except (NameError, TypeError):  # what a hint names need not be there, or have a form here
+        return {}
 
 
 def _read_what_can_be(data: bytes) -> Request:

@@ -29,6 +29,7 @@ from benchmarks.workload import IN_FLIGHT, Operation
 from pack_db.config import Config, ConfigKeys
 from pack_db.impls.compiled_query import Row
 from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
 from pack_db.interfaces.reply_journal import JournaledMessage
@@ -44,9 +45,7 @@ from pack_db_client.protocol.messages import (
 )
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
-from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
 from pack_db_daemon.dispatch.method_table import MethodTable
-from pack_db_daemon.dispatch.retries import Retries
 
 _DEADLINE_NS = 60 * 10**9
 _ROUNDS = 9  # long ones: two processes that wake in turn slow each other down
@@ -167,12 +166,10 @@ class _InProcess:
         self._database = factory.timed_connection
         self._journal = factory.get_reply_journal()
         self._methods = MethodTable(factory.services, factory.get_services())
-        retries = Retries()
         self._dispatcher = Dispatcher(
             self._methods,
             self._database,
-            ExactlyOnce(self._database, self._journal, retries),
-            retries,
+            ExactlyOnce(self._database, self._journal),
             CallStatistics(),
             factory.get_config().max_message_bytes,
         )

@@ -9,6 +9,7 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
 from pack_db.impls.exactly_once.peewee_reply_journal import PeeweeReplyJournal
 from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
 from pack_db.impls.repos.peewee_ledger import PeeweeLedger
@@ -19,9 +20,7 @@ from pack_db_client.protocol.messages import decode_reply
 from pack_db_client.protocol.methods import methods_of
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
-from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
 from pack_db_daemon.dispatch.method_table import MethodTable
-from pack_db_daemon.dispatch.retries import Retries
 from tests.wire.raw_client import request
 
 Call = list[Any]
@@ -87,12 +86,10 @@ class Bench:
         self._ledger = PeeweeLedger(self.database)
         self.accounts = PeeweeAccountRepo(self.database, self._ledger)
         self.tokens = PeeweeTokenRepo(self.database, self._ledger)
-        retries = Retries()
         self.dispatcher = Dispatcher(
             MethodTable(SERVICES, {"accounts": self.accounts, "tokens": self.tokens}),
             self.database,
-            ExactlyOnce(self.database, PeeweeReplyJournal(self.database), retries),
-            retries,
+            ExactlyOnce(self.database, PeeweeReplyJournal(self.database)),
             CallStatistics(),
             2**18,
             budget_ns=10**12,

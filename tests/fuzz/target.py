@@ -11,6 +11,7 @@ import atheris
 with atheris.instrument_imports(include=["pack_db", "pack_db_client", "pack_db_daemon"]):
     from pack_db.config import Config
     from pack_db.impls.database.database_connection import DatabaseConnection
+    from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
     from pack_db.impls.exactly_once.peewee_reply_journal import PeeweeReplyJournal
     from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
     from pack_db.impls.repos.peewee_ledger import PeeweeLedger
@@ -19,9 +20,7 @@ with atheris.instrument_imports(include=["pack_db", "pack_db_client", "pack_db_d
     from pack_db_client.protocol.messages import Refusal, decode_reply, decode_request
     from pack_db_daemon.dispatch.call_statistics import CallStatistics
     from pack_db_daemon.dispatch.dispatcher import Dispatcher
-    from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
     from pack_db_daemon.dispatch.method_table import MethodTable
-    from pack_db_daemon.dispatch.retries import Retries
 
 MAX_REPLY_BYTES = 2**18
 NOW_NS = 10**12
@@ -43,15 +42,13 @@ def make_dispatcher(directory: Path) -> Dispatcher:
         "tokens": PeeweeTokenRepo(database, ledger),
     }
     journal = PeeweeReplyJournal(database, _clock_ns)
-    retries = Retries(clock_ns=_clock_ns)
     return Dispatcher(
         MethodTable(SERVICES, services),
         database,
-        ExactlyOnce(database, journal, retries, _clock_ns),
-        retries,
+        ExactlyOnce(database, journal, _clock_ns),
         CallStatistics(),
         MAX_REPLY_BYTES,
-        _clock_ns,
+        clock_ns=_clock_ns,
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
 from pack_db.impls.exactly_once.peewee_reply_journal import PeeweeReplyJournal
 from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
 from pack_db.impls.repos.peewee_ledger import PeeweeLedger
@@ -21,9 +22,7 @@ from pack_db_client.protocol.messages import (
 )
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
-from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
 from pack_db_daemon.dispatch.method_table import MethodTable
-from pack_db_daemon.dispatch.retries import Retries
 
 
 class Sums(ABC):
@@ -57,12 +56,10 @@ def dispatcher(database: DatabaseConnection) -> Dispatcher:
         "tokens": PeeweeTokenRepo(database, ledger),
         "sums": SumsInSql(database),
     }
-    retries = Retries()
     return Dispatcher(
         MethodTable({**SERVICES, "sums": Sums}, services),
         database,
-        ExactlyOnce(database, PeeweeReplyJournal(database), retries),
-        retries,
+        ExactlyOnce(database, PeeweeReplyJournal(database)),
         CallStatistics(),
         max_reply_bytes=2**18,
         budget_ns=10**12,

@@ -48,12 +48,16 @@ def calls_in(request: Request) -> list[tuple[str, Any]]:
     return [(call.method, call.arguments) for call in request.calls if call]
 
 
+def head_of(request: Request) -> tuple[bytes, int, int]:
+    return request.client_id, request.sequence, request.deadline_ns
+
+
 def test_a_request_in_bytes() -> None:
     call = encode_call("daemon.ping", ())
     assert call == CALLS[1:]
     assert encode_request(CLIENT_ID, 7, 1000, [call]) == REQUEST
     request = decode_request(REQUEST)
-    assert request[:3] == (CLIENT_ID, 7, 1000)
+    assert head_of(request) == (CLIENT_ID, 7, 1000)
     assert calls_in(request) == [("daemon.ping", [])]
 
 
@@ -182,7 +186,7 @@ def test_what_was_encoded_is_decoded(
 ) -> None:
     data = encode_request(client_id, sequence, deadline_ns, [encode_call(*call) for call in calls])
     request = decode_request(data)
-    assert request[:3] == (client_id, sequence, deadline_ns)
+    assert head_of(request) == (client_id, sequence, deadline_ns)
     assert calls_in(request) == calls
 
 

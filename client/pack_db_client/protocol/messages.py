@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import is_dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, NamedTuple, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, get_origin, get_type_hints
 
 import msgpack
 import msgspec
@@ -27,14 +27,15 @@ from pack_db.errors import (
     error_from_wire,
 )
 from pack_db_client.protocol.exact_types import parts_of, travels_as_another
-from pack_db_client.protocol.untrusted import MAX_CALLS as MAX_CALLS
 from pack_db_client.protocol.untrusted import (
+    BROKEN,
     MAX_NESTING,
     is_nested_too_deep,
     read_arguments,
     read_call,
     read_fields,
 )
+from pack_db_client.protocol.untrusted import MAX_CALLS as MAX_CALLS
 
 VERSION = 1
 CLIENT_ID_BYTES = 16
@@ -47,7 +48,7 @@ _OK = 0
 Arguments = Sequence[Any] | dict[str, Any]
 
 
-class Call(NamedTuple):
+class Call(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
     method: str
     packed: msgspec.Raw
     """Its arguments as they came, so that broken ones harm no other call."""
@@ -64,11 +65,14 @@ class Call(NamedTuple):
             raise BadRequest(str(exc)) from exc
 
 
-class Request(NamedTuple):
-    client_id: bytes
-    sequence: int
-    deadline_ns: int  # CLOCK_MONOTONIC; 0 is none
-    calls: list[Call | None]  # None for one that is no call
+class Request(msgspec.Struct, array_like=True, forbid_unknown_fields=True, tag=VERSION):
+    client_id: Annotated[
+        bytes, msgspec.Meta(min_length=CLIENT_ID_BYTES, max_length=CLIENT_ID_BYTES)
+    ]
+    sequence: Annotated[int, msgspec.Meta(ge=1, le=MAX_SEQUENCE)]
+    deadline_ns: Annotated[int, msgspec.Meta(ge=0)]  # CLOCK_MONOTONIC; 0 is none
+    # None for one that is no call.
+    calls: Annotated[list[Call | None], msgspec.Meta(min_length=1, max_length=MAX_CALLS)]
 
 
 class Refusal(Exception):
@@ -107,28 +111,9 @@ def decode_request(data: bytes) -> Request:
         Refusal: the bytes are not a request of this version.
     """
     try:
-        fields = read_fields(data)
-    except ValueError as exc:
-        raise Refusal(0, BadRequest(str(exc))) from exc
-    sequence = _readable_sequence(fields)
-    if not fields or type(fields[0]) is not int:
-        raise Refusal(sequence, BadRequest("a request is an array that starts with its version"))
-    if fields[0] != VERSION:
-        raise Refusal(
-            sequence, UnsupportedVersion(f"this daemon speaks version {VERSION} of the protocol")
-        )
-    if len(fields) != 5:
-        raise Refusal(sequence, BadRequest("a request is an array of five"))
-    _, client_id, _, deadline_ns, calls = fields
-    if type(client_id) is not bytes or len(client_id) != CLIENT_ID_BYTES:
-        raise Refusal(sequence, BadRequest(f"client_id must be {CLIENT_ID_BYTES} bytes"))
-    if not sequence:
-        raise Refusal(0, BadRequest("sequence must be an integer from 1 to 2**63 - 1"))
-    if type(deadline_ns) is not int or deadline_ns < 0:
-        raise Refusal(sequence, BadRequest("deadline must be an unsigned integer"))
-    if type(calls) is not list or not 0 < len(calls) <= MAX_CALLS:
-        raise Refusal(sequence, BadRequest(f"calls must be an array of 1 to {MAX_CALLS} calls"))
-    return Request(client_id, sequence, deadline_ns, [c and Call(*c) for c in calls])
+        return _unpack_request(data)
+    except BROKEN:
+        return _read_what_can_be(data)
 
 
 def encode_value(value: Any) -> bytes:
@@ -217,6 +202,32 @@ def _typed_details(cls: type) -> dict[str, Any]:
         return {}
 
 
+def _read_what_can_be(data: bytes) -> Request:
+    try:
+        fields = read_fields(data)
+    except ValueError as exc:
+        raise Refusal(0, BadRequest(str(exc))) from exc
+    sequence = _readable_sequence(fields)
+    if not fields or type(fields[0]) is not int:
+        raise Refusal(sequence, BadRequest("a request is an array that starts with its version"))
+    if fields[0] != VERSION:
+        raise Refusal(
+            sequence, UnsupportedVersion(f"this daemon speaks version {VERSION} of the protocol")
+        )
+    if len(fields) != 5:
+        raise Refusal(sequence, BadRequest("a request is an array of five"))
+    _, client_id, _, deadline_ns, calls = fields
+    if type(client_id) is not bytes or len(client_id) != CLIENT_ID_BYTES:
+        raise Refusal(sequence, BadRequest(f"client_id must be {CLIENT_ID_BYTES} bytes"))
+    if not sequence:
+        raise Refusal(0, BadRequest("sequence must be an integer from 1 to 2**63 - 1"))
+    if type(deadline_ns) is not int or deadline_ns < 0:
+        raise Refusal(sequence, BadRequest("deadline must be an unsigned integer"))
+    if type(calls) is not list or not 0 < len(calls) <= MAX_CALLS:
+        raise Refusal(sequence, BadRequest(f"calls must be an array of 1 to {MAX_CALLS} calls"))
+    return Request(client_id, sequence, deadline_ns, [c and Call(*c) for c in calls])
+
+
 def _readable_sequence(fields: list[Any]) -> int:
     if len(fields) > 2:
         sequence = fields[2]
@@ -256,6 +267,7 @@ _PLAIN = frozenset({str, int, bool, float, type(None)})  # what is always read i
 
 # These are faster than msgpack's, but less strict: not for what callers or strangers hand over.
 _pack_known = msgspec.msgpack.Encoder().encode  # the bytes that `_pack` makes
+_unpack_request = msgspec.msgpack.Decoder(Request).decode
 _unpack_reply = msgspec.msgpack.Decoder(tuple[int, int, list[list[Any]], int]).decode
 
 

@@ -68,8 +68,7 @@ class DatabaseConnection(Database):
             try:
                 self._engine.connect()
                 with self._engine.migrating():
-                    applied = MigrationRunner(self._database, self._migrations).run()
-                return applied
+                    return MigrationRunner(self._database, self._migrations).run()
             except MigrationFailed as failed:
                 if isinstance(error := self._engine.failed(failed.cause), StorageError):
                     raise error from failed

@@ -34,9 +34,7 @@ class Engine(ABC):
             StorageError: it cannot be reached, or must not be written to.
         """
 
-    def execute(
-        self, sql: str, values: Sequence[Any] = (), *, is_write: bool = False
-    ) -> list[Row]:
+    def execute(self, sql: str, values: Sequence[Any] = (), *, is_write: bool = False) -> list[Row]:
         """Run one statement; returns its rows.
 
         Args:

@@ -1,8 +1,7 @@
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import apsw
 import peewee
@@ -16,7 +15,6 @@ from pack_db.errors import (
     StorageMoved,
     StorageReadOnly,
 )
-from pack_db.impls.compiled_query import Row
 from pack_db.impls.database.database_engine import Engine
 from pack_db.impls.database.forked_child import keep_for_ever
 from pack_db.impls.database.storage_health import LOG_LIMIT_BYTES, StorageHealth

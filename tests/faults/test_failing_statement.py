@@ -16,8 +16,8 @@ from pack_db.impls.repos.peewee_ledger import PeeweeLedger
 from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
 from pack_db.interfaces.entities.account import Account, CreateAccountInput
 from pack_db.interfaces.services import SERVICES
-from pack_db_client.protocol.messages import decode_reply
 from pack_db_client.protocol.methods import methods_of
+from pack_db_client.protocol.replies import decode_reply
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
 from pack_db_daemon.dispatch.method_table import MethodTable

@@ -17,7 +17,8 @@ with atheris.instrument_imports(include=["pack_db", "pack_db_client", "pack_db_d
     from pack_db.impls.repos.peewee_ledger import PeeweeLedger
     from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
     from pack_db.interfaces.services import SERVICES
-    from pack_db_client.protocol.messages import Refusal, decode_reply, decode_request
+    from pack_db_client.protocol.replies import decode_reply
+    from pack_db_client.protocol.requests import Refusal, decode_request
     from pack_db_daemon.dispatch.call_statistics import CallStatistics
     from pack_db_daemon.dispatch.dispatcher import Dispatcher
     from pack_db_daemon.dispatch.method_table import MethodTable

@@ -17,6 +17,7 @@ from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import Account, CreateAccountInput, UpdateAccountInput
 from pack_db.interfaces.token_repo import TokenRepo
 from tests.support.postgres_server import PostgresServer
+from tests.support.services import existing
 
 
 @contextmanager
@@ -277,7 +278,7 @@ def test_threads_may_share_the_repositories(accounts: AccountRepo, tokens: Token
     def work(number: int) -> None:
         for _ in range(25):
             tokens.consume_tokens(account.id, 1)
-            assert accounts.get_account(account.id).email == "a@example.com"
+            assert existing(accounts.get_account(account.id)).email == "a@example.com"
 
     in_threads(8, work)
     assert tokens.get_balance(account.id).total == 1000 - 8 * 25

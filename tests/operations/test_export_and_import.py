@@ -11,6 +11,7 @@ from pack_db.interfaces.entities.account import CreateAccountInput, UpdateAccoun
 from pack_db_client import Account, LedgerEntry, PackDb
 from tests.support.daemon_process import DaemonProcess
 from tests.support.pack_db_command import PackDbCommand
+from tests.support.services import existing
 
 FORMATS = ["jsonl", "csv"]
 
@@ -146,7 +147,7 @@ def test_an_account_that_an_interrupted_import_left_active_is_made_inactive(
         opened = db.accounts.create_account(CreateAccountInput(email="a@example.com"))
         row = json.dumps({"email": "a@example.com", "token_remaining": 1000, "status": 0})
         assert imported(there, "accounts", row) == summary(1, imported=1)
-        assert db.accounts.get_account(opened.id).status == 0
+        assert existing(db.accounts.get_account(opened.id)).status == 0
 
 
 @pytest.mark.parametrize("what", ["accounts", "ledger"])
@@ -232,6 +233,11 @@ def test_each_refused_entry_is_named_by_line_and_reason(there: PackDbCommand) ->
     assert "could not be opened" in found[11]
     assert "name@example.com" in found[12]
     assert [row["number"] for row in parsed(exported(there, "ledger"))] == [1, 2, 3]
+
+
+def test_a_dry_run_refuses_what_is_no_address(there: PackDbCommand) -> None:
+    found = refusals(there, "accounts", '{"email": "nobody"}', "--dry-run")
+    assert "name@example.com" in found[1]
 
 
 def test_programs_get_a_refusal_as_json(there: PackDbCommand) -> None:

@@ -14,6 +14,7 @@ from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
 from pack_db.impls.repos.peewee_ledger import PeeweeLedger
 from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
 from pack_db.interfaces.entities.token import TokenBalance
+from tests.support.services import existing
 
 DUMPS = sorted((Path(__file__).parents[1] / "data").glob("pack-db-*.sql"))
 
@@ -76,7 +77,7 @@ def test_accounts_keys_and_balances_are_those_of_before(
     )
     assert [e.amount for e in tokens.list_entries(ADA)] == [1050, -1020, 5, 1000]
     assert tokens.get_balance(BOB).total == -10
-    assert accounts.get_account(BOB).plan_name == "Pro"
+    assert existing(accounts.get_account(BOB)).plan_name == "Pro"
     with pytest.raises(AccountInactive):
         tokens.consume_tokens(BOB, 1)
 

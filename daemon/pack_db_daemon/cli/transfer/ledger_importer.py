@@ -1,7 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pack_db.errors import AccountNotFound
 from pack_db_client import (
     Account,
     BatchResult,
@@ -79,9 +78,8 @@ class LedgerImporter(RowImporter[EntryRow]):
             ]
         for account, answer in answers:
             try:
-                account.id = answer.result().id
-            except AccountNotFound:
-                pass
+                if (found := answer.result()) is not None:
+                    account.id = found.id
             except PackDbError as error:
                 account.problem = str(error)
         return accounts

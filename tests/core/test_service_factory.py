@@ -2,6 +2,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 
@@ -19,6 +20,27 @@ def test_there_is_one_factory_until_it_is_reset(factory: ServiceFactory) -> None
     assert ServiceFactory.get_instance() is factory
     ServiceFactory.reset()
     assert ServiceFactory.get_instance() is not factory
+
+
+def test_the_one_factory_may_be_given_its_configuration(config: Config) -> None:
+    class WithoutArguments(ServiceFactory):
+        def __init__(self) -> None:
+            super().__init__()
+
+    factory = WithoutArguments.get_instance(config)
+    assert factory.get_config() is config
+    assert ServiceFactory.get_instance() is factory
+    ServiceFactory.reset()
+
+
+def test_a_factory_of_ones_own_is_closed_with_what_it_opened(config: Config) -> None:
+    with closing(ServiceFactory(config)) as own:
+        accounts = own.get_account_repo()
+        own.get_database_connection().run_migrations()
+        assert accounts.list_accounts() == []
+    with pytest.raises(PackDbError):
+        accounts.list_accounts()
+    ServiceFactory(config).close()  # nothing was opened
 
 
 def test_everything_is_created_once(factory: ServiceFactory) -> None:

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 import threading
@@ -72,7 +73,13 @@ def test_all_that_is_public_is_imported_from_the_package_itself() -> None:
     for name, module in pack_db._MODULES.items():
         assert getattr(pack_db, name) is getattr(import_module(module), name)
     with pytest.raises(AttributeError, match="nothing_else"):
-        _ = pack_db.nothing_else
+        _ = pack_db.nothing_else  # type: ignore[attr-defined]
+
+
+def test_type_checkers_are_told_the_same_as_programs() -> None:
+    source = Path(pack_db.__file__).read_text()
+    told = re.findall(r"^    from (\S+) import (\w+) as \2$", source, re.MULTILINE)
+    assert {name: module for module, name in told} == pack_db._MODULES
 
 
 def test_nothing_is_created_before_it_is_asked_for(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from pack_db.impls.service_factory import ServiceFactory
+from pack_db import ServiceFactory
 
 class Things(ABC):
     @abstractmethod

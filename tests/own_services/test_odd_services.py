@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from pack_db.errors import InternalError, PackDbError
-from pack_db_client import AsyncPackDb, CreateAccountInput, PackDb
+from pack_db_client import AsyncPackDb, CreateAccountInput, InternalError, PackDb, PackDbError
 from tests.own_services.odd import (
     NOT_CARRIED,
     OTHER_TYPES,

@@ -5,7 +5,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import click
 
-from pack_db.config import checked_socket_path
+from pack_db.checked_paths import checked_socket_path
 from pack_db_client import PackDb
 from pack_db_client.transport.unavailable import why_unavailable
 from pack_db_daemon.cli.common.configuration import configuration

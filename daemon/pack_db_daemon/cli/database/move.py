@@ -3,6 +3,7 @@ import sys
 import click
 
 from pack_db.config import ConfigKeys
+from pack_db.errors import ConfigurationError
 from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.interruptible import interruptible
 from pack_db_daemon.cli.common.output import Output, with_output
@@ -37,7 +38,9 @@ def move(out: Output, rehearse: bool, replace: bool, yes: bool) -> None:
       systemctl start pack-db.socket
     """
     config = configuration()
-    url = config.get(ConfigKeys.DB_URL)
+    url = config.database_url
+    if url is None:
+        raise ConfigurationError(f"{ConfigKeys.DB_URL} is not set; it says where to move to")
     if replace and not yes and not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask for confirmation; say --yes")
 

@@ -4,7 +4,8 @@ from typing import Any, Self, TypeVar
 
 from typing_extensions import TypeForm
 
-from pack_db.config import Config, checked_socket_path
+from pack_db.checked_paths import checked_socket_path
+from pack_db.config import Config
 from pack_db.interfaces.account_repo import AsyncAccountRepo
 from pack_db.interfaces.token_repo import AsyncTokenRepo
 from pack_db_client.protocol.daemon_service import (

@@ -97,8 +97,8 @@ _DROPPED = {
         kept = []
         for _ in range(50):
             try:
-                PackDb(path, timeout_s=10).accounts.get_account("no id")
-            except InvalidInput as error:
+                PackDb(path, timeout_s=10).accounts.authenticate("no key")
+            except InvalidApiKey as error:
                 kept.append(error)
         kept.clear()
         """,

@@ -34,15 +34,8 @@ from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
 from pack_db.interfaces.reply_journal import JournaledMessage
 from pack_db_client import PackDb
-from pack_db_client.protocol.messages import (
-    decode_reply,
-    decode_request,
-    encode_call,
-    encode_reply,
-    encode_request,
-    encode_value,
-    result_value,
-)
+from pack_db_client.protocol.replies import decode_reply, encode_reply, encode_value, result_value
+from pack_db_client.protocol.requests import decode_request, encode_call, encode_request
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
 from pack_db_daemon.dispatch.method_table import MethodTable

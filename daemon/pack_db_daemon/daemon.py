@@ -10,7 +10,7 @@ from pack_db.config import Config, ConfigKeys
 from pack_db.errors import ConfigurationError, PackDbError, StorageError
 from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
 from pack_db.impls.exactly_once.retries import Retries
-from pack_db.impls.service_factory import ServiceFactory
+from pack_db.interfaces.service_factory import AbstractServiceFactory
 from pack_db_client.protocol.daemon_service import DAEMON_SERVICE
 from pack_db_daemon.dispatch.call_runner import BUDGET_NS, NETWORK_BUDGET_NS
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
@@ -37,7 +37,7 @@ from pack_db_daemon.transport.workers import Workers
 _log = logging.getLogger(__name__)
 
 
-def serve(factory: ServiceFactory) -> None:
+def serve(factory: AbstractServiceFactory) -> None:
     """Own the database and answer calls until SIGTERM or SIGINT.
 
     Raises:
@@ -64,7 +64,7 @@ def _adopted_socket(manager: Systemd, config: Config) -> AdoptedSocket | None:
 
 
 def _serve(
-    factory: ServiceFactory,
+    factory: AbstractServiceFactory,
     manager: Systemd,
     signals: ProcessSignals,
     adopted: AdoptedSocket | None,

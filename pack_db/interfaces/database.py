@@ -1,4 +1,5 @@
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,6 +20,41 @@ class Database(ABC):
     What is written inside one of its blocks is there whole or, if the block raises, not at all.
     Blocks may be inside each other in any order.
     """
+
+    @property
+    @abstractmethod
+    def location(self) -> str:
+        """For people: the path of the file, or the server and the name, without a password."""
+
+    @abstractmethod
+    def run_migrations(self) -> list[str]:
+        """Bring the schema to the newest version; returns the names of the scripts applied.
+
+        Raises:
+            WrongDatabase: a newer pack-db, or a newer version of another package, made the
+                database.
+            ConfigurationError: a migration of another package is missing or failed.
+        """
+
+    @abstractmethod
+    def applied_and_pending(self) -> tuple[list[str], list[str]]:
+        """Names of the migrations that the database has, and of those it lacks.
+
+        Raises:
+            ConfigurationError: there are no migrations where they should be.
+            StorageError: the database cannot be read.
+        """
+
+    @abstractmethod
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement; returns its rows.
+
+        Outside of a transaction a write gets one of its own, with all that belongs to one.
+
+        Raises:
+            ConstraintViolated: a row would break a constraint of its table.
+            StorageError: the database failed.
+        """
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Any]:
@@ -53,3 +89,7 @@ class Database(ABC):
 
     @abstractmethod
     def status(self) -> DatabaseStatus: ...
+
+    @abstractmethod
+    def close(self) -> None:
+        """Disconnect. On SQLite, write the WAL back into the database and give up the lock."""

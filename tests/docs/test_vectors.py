@@ -7,14 +7,9 @@ from typing import Any
 
 import pytest
 
-from pack_db_client.protocol.messages import (
-    VERSION,
-    decode_reply,
-    decode_request,
-    encode_call,
-    encode_reply,
-    encode_request,
-)
+from pack_db_client.protocol.packing import VERSION
+from pack_db_client.protocol.replies import decode_reply, encode_reply
+from pack_db_client.protocol.requests import decode_request, encode_call, encode_request
 from tests.docs.account_of_the_vectors import start_with_accounts
 from tests.support.daemon_process import DaemonProcess
 from tests.support.running_daemon import running_daemon

@@ -8,7 +8,7 @@ from pack_db.errors import SequenceTooOld, StorageFull
 from pack_db.impls.exactly_once.exactly_once import MOST_FAILED, ExactlyOnce
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.reply_journal import JournaledMessage
-from pack_db_client.protocol.messages import decode_reply, encode_error, encode_reply, encode_value
+from pack_db_client.protocol.replies import decode_reply, encode_error, encode_reply, encode_value
 
 
 class Clock:

@@ -9,7 +9,8 @@ import pytest
 
 from pack_db.errors import NotStarted
 from pack_db_client import CreateAccountInput, PackDb
-from pack_db_client.protocol.messages import Request, encode_error, encode_reply, encode_value
+from pack_db_client.protocol.replies import encode_error, encode_reply, encode_value
+from pack_db_client.protocol.requests import Request
 from tests.exactly_once.crashing_daemon import crashing_daemon_command
 from tests.exactly_once.fake_daemon import answer_nothing, fake_daemon
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess

@@ -17,7 +17,7 @@ from datetime import time
 from enum import Enum
 from pathlib import Path
 from typing import Any
-from pack_db.impls.service_factory import ServiceFactory
+from pack_db import ServiceFactory
 
 class Mixed(Enum):
     TEXT = "text"

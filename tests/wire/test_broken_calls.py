@@ -10,7 +10,7 @@ import msgpack
 import pytest
 
 from pack_db.errors import BadRequest, InvalidInput
-from pack_db_client.protocol.messages import decode_request, encode_call
+from pack_db_client.protocol.requests import decode_request, encode_call
 from tests.wire.test_messages import CALLS, REQUEST, calls_in
 
 GOOD_CALL = CALLS[1:]

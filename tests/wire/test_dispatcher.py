@@ -18,8 +18,8 @@ from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import Account, CreateAccountInput
 from pack_db.interfaces.query import query
 from pack_db.interfaces.services import SERVICES
-from pack_db_client.protocol.messages import decode_reply
 from pack_db_client.protocol.methods import Method, methods_of
+from pack_db_client.protocol.replies import decode_reply
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
 from pack_db_daemon.dispatch.method_table import MethodTable

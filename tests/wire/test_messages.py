@@ -17,19 +17,21 @@ from pack_db.errors import (
 )
 from pack_db.interfaces.entities.account import AccountStatus, UpdateAccountInput
 from pack_db.interfaces.entities.token import TokenBalance
-from pack_db_client.protocol.messages import (
-    MAX_CALLS,
-    Refusal,
-    Request,
+from pack_db_client.protocol.replies import (
     decode_reply,
-    decode_request,
-    encode_call,
     encode_error,
     encode_reply,
-    encode_request,
     encode_value,
     result_value,
 )
+from pack_db_client.protocol.requests import (
+    Refusal,
+    Request,
+    decode_request,
+    encode_call,
+    encode_request,
+)
+from pack_db_client.protocol.untrusted import MAX_CALLS
 
 CLIENT_ID = bytes(range(16))
 

@@ -11,7 +11,8 @@ from msgspec.structs import astuple
 from pack_db.errors import InternalError, InvalidInput
 from pack_db.interfaces.query import is_query
 from pack_db_client.protocol.exact_types import misfit, parts_of, travels_as_another
-from pack_db_client.protocol.messages import Arguments, Call
+from pack_db_client.protocol.replies import OK, decode_result, result_value
+from pack_db_client.protocol.requests import Arguments, Call
 from pack_db_client.protocol.strictness import is_looked_into, let_pass
 from pack_db_client.protocol.untrusted import BROKEN, MAX_NESTING, is_nested_too_deep
 
@@ -59,7 +60,7 @@ class Method:
             InvalidInput: an argument is of another type than its hint says, where that cannot be
                 told from what travels.
         """
-        if not kwargs and self._works_by_place and len(args) == len(self._positional):
+        if not kwargs and len(args) == self.places:
             return args
         arguments = self.signature.bind(*args, **kwargs).arguments
         return self._as_they_travel(arguments) if self._travel_as_others else arguments
@@ -98,8 +99,20 @@ class Method:
         positional = tuple(getattr(checked, name) for name in self._positional)
         return positional, {name: getattr(checked, name) for name in self._keywords}
 
+    def decode_result(self, result: msgspec.Raw) -> Any:
+        """A result off the wire, still encoded, as the object that the service returned.
+
+        Raises:
+            PackDbError: what the service raised, of the same class.
+            InternalError: as `convert_result`.
+        """
+        try:
+            return self._unpack_success(result).value
+        except BROKEN:
+            return self.convert_result(result_value(decode_result(result)))
+
     def convert_result(self, value: Any) -> Any:
-        """A result off the wire as the object that the service returned.
+        """A decoded result as the object that the service returned.
 
         Raises:
             InternalError: it is of another type than this program's interface promises.
@@ -113,6 +126,17 @@ class Method:
             ) from exc
 
     # Cached, since a client needs few of them.
+
+    @cached_property
+    def _unpack_success(self) -> Callable[[msgspec.Raw], Any]:
+        fields = [("value", self.result_type)]
+        success = msgspec.defstruct("Success", fields, array_like=True, tag=OK, gc=False)
+        return msgspec.msgpack.Decoder(success).decode
+
+    @cached_property
+    def places(self) -> int | None:
+        """How many arguments without names travel just as they are; None if no number does."""
+        return len(self._positional) if self._works_by_place else None
 
     @cached_property
     def _works_by_place(self) -> bool:

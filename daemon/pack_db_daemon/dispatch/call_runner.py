@@ -2,7 +2,8 @@ from collections.abc import Callable, Sequence
 
 from pack_db.errors import BadRequest, NotStarted, ReplyTooLarge, StorageError, UnknownMethod
 from pack_db.interfaces.database import Database
-from pack_db_client.protocol.messages import Call, encode_error
+from pack_db_client.protocol.replies import encode_error
+from pack_db_client.protocol.requests import Call
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.failures import Failure, failure_of
 from pack_db_daemon.dispatch.method_table import ServedMethod

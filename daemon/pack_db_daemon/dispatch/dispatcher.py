@@ -8,13 +8,8 @@ from pack_db.impls.exactly_once.exactly_once import ExactlyOnce, Once
 from pack_db.impls.exactly_once.retries import Retries
 from pack_db.interfaces.database import Database
 from pack_db.interfaces.reply_journal import JournaledMessage
-from pack_db_client.protocol.messages import (
-    MAX_DEADLINE_AHEAD_S,
-    Refusal,
-    Request,
-    decode_request,
-    encode_reply,
-)
+from pack_db_client.protocol.replies import encode_reply
+from pack_db_client.protocol.requests import MAX_DEADLINE_AHEAD_S, Refusal, Request, decode_request
 from pack_db_daemon.dispatch.call_runner import BUDGET_NS, CallFailed, CallRunner, ResolvedCall
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.failures import failure_of

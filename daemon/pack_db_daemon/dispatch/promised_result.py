@@ -8,7 +8,7 @@ import msgspec
 from msgspec import inspect
 
 from pack_db_client.protocol.exact_types import misfit
-from pack_db_client.protocol.messages import encode_checked_value, encode_value
+from pack_db_client.protocol.replies import encode_checked_value, encode_value
 
 _BYTES = (bytes,)  # else msgspec makes text of them, as base64
 _SCALARS = (

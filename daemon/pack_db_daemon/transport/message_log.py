@@ -3,7 +3,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from pack_db_client.protocol.messages import Refusal, decode_reply, decode_request
+from pack_db_client.protocol.replies import decode_reply
+from pack_db_client.protocol.requests import Refusal, decode_request
 from pack_db_daemon.transport.request_handler import IncomingRequest
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any
 import zmq
 
 from pack_db.errors import PermissionDenied
-from pack_db_client.protocol.messages import encode_error, encode_reply
+from pack_db_client.protocol.replies import encode_error, encode_reply
 from pack_db_daemon.transport.accepted_connection import Peer
 from pack_db_daemon.transport.access_control import AccessControl
 from pack_db_daemon.transport.capacity import Capacity, connection_limit

@@ -1,8 +1,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from pack_db import query
-from pack_db.errors import NotFound
+from pack_db import NotFound, query
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,6 @@ class DatabaseConnection(Database):
 
     @property
     def location(self) -> str:
-        """For people: the path of the file, or the server and the name, without a password."""
         return self._engine.location
 
     @property
@@ -57,13 +56,6 @@ class DatabaseConnection(Database):
         return self._engine.shared_clock_ns
 
     def run_migrations(self) -> list[str]:
-        """Bring the schema to the newest version; returns the names of the scripts applied.
-
-        Raises:
-            WrongDatabase: a newer pack-db, or a newer version of another package, made the
-                database.
-            ConfigurationError: a migration of another package is missing or failed.
-        """
         with self._engine.lock:
             try:
                 self._engine.connect()
@@ -77,12 +69,6 @@ class DatabaseConnection(Database):
                 raise self._engine.failed(exc) from exc
 
     def applied_and_pending(self) -> tuple[list[str], list[str]]:
-        """Names of the migrations that the database has, and of those it lacks.
-
-        Raises:
-            ConfigurationError: there are no migrations where they should be.
-            StorageError: the database cannot be read.
-        """
         with self._engine.lock:
             try:
                 self._engine.connect()
@@ -98,14 +84,6 @@ class DatabaseConnection(Database):
         return CompiledQuery(self._engine.execute, sql, values, is_write=is_write)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        """Run one statement; returns its rows.
-
-        Outside of a transaction a write gets one of its own, with all that belongs to one.
-
-        Raises:
-            ConstraintViolated: a row would break a constraint of its table.
-            StorageError: the database failed.
-        """
         return self._engine.execute(sql, values, is_write=not is_query(sql))
 
     def bind(self, *models: type[peewee.Model]) -> None:
@@ -143,7 +121,6 @@ class DatabaseConnection(Database):
             return self._engine.status(self._schema_version())
 
     def close(self) -> None:
-        """Disconnect. On SQLite, write the WAL back into the database and give up the lock."""
         self._engine.close()
 
     def leave_to_parent(self) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from pack_db.config import Config
+from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.output import Output, with_output
 
 _FIRST = '''"""{name}
@@ -57,7 +57,7 @@ def new(out: Output, name: str, *, package: str | None) -> None:
     from pack_db.configured_factory import factory_class
     from pack_db.impls.service_factory import ServiceFactory
 
-    migrations = factory_class(Config()).migrations
+    migrations = factory_class(configuration()).migrations
     theirs = {p: d for p, d in migrations.items() if p not in ServiceFactory.migrations}
     directory = theirs[_chosen(theirs, package)]
     runner = Runner(peewee.SqliteDatabase(None), str(directory))

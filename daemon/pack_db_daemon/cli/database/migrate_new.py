@@ -54,11 +54,9 @@ def new(out: Output, name: str, *, package: str | None) -> None:
     import peewee
     from playhouse.migrations import Runner
 
-    from pack_db.configured_factory import factory_class
-    from pack_db.impls.service_factory import ServiceFactory
+    from pack_db.configured_factory import migrations_of_others
 
-    migrations = factory_class(configuration()).migrations
-    theirs = {p: d for p, d in migrations.items() if p not in ServiceFactory.migrations}
+    theirs = migrations_of_others(configuration())
     directory = theirs[_chosen(theirs, package)]
     runner = Runner(peewee.SqliteDatabase(None), str(directory))
     body = _LATER.format(name=name) if runner.migrations() else _first(name, directory.parent)

@@ -96,7 +96,7 @@ def _serve(
         exactly_once,
         calls,
         config.max_message_bytes,
-        retries=Retries(stopped=lambda: signals.stop_requested) if is_remote else None,
+        retries=Retries(stopped=signals.stop.is_set) if is_remote else None,
         budget_ns=NETWORK_BUDGET_NS if is_remote else BUDGET_NS,
     )
 
@@ -134,7 +134,7 @@ def _serve(
         with closing(transport):
             _log.info("process %d: %s", os.getpid(), status.text)
             manager.ready(status.text)
-            transport.serve(signals.wakeup_fd, lambda: signals.stop_requested)
+            transport.serve(signals.wakeup_fd, signals.stop.is_set)
             manager.stopping()
 
 

@@ -11,7 +11,7 @@ from pack_db.config import Config
 from pack_db.errors import ConfigurationError, StorageError
 from pack_db.impls.compiled_query import CompiledQuery, Row
 from pack_db.impls.database.database_engine import Engine
-from pack_db.impls.database.transaction import NestedTransaction, Transaction
+from pack_db.impls.database.transaction import Transaction
 from pack_db.impls.migrations.runner import MIGRATIONS, MigrationFailed, MigrationRunner
 from pack_db.interfaces.database import Database, Savepoint
 from pack_db.interfaces.entities.database_status import DatabaseStatus
@@ -43,6 +43,8 @@ class DatabaseConnection(Database):
         self._migrations = migrations
         self._engine = _engine(config)
         self._database = self._engine.database
+        self._transaction = Transaction(self._engine, has_savepoint=False)
+        self._savepoint = Transaction(self._engine, has_savepoint=True)
         self._opened_by = os.getpid()
         _open.add(self)
 
@@ -81,14 +83,14 @@ class DatabaseConnection(Database):
         """Let Peewee write `query` in this database's SQL; it runs as `execute` runs it."""
         sql, values = self._database.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
         is_write = isinstance(query, (peewee.Insert, peewee.Update, peewee.Delete))
-        return CompiledQuery(self._engine.execute, sql, values, is_write=is_write)
+        return CompiledQuery(self._engine, sql, values, is_write=is_write)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         is_query = sql.lstrip()[:6].upper() in _QUERIES
         return self._engine.execute(sql, values, is_write=not is_query)
 
     def transaction(self) -> AbstractContextManager[Any]:
-        return Transaction(self._engine)
+        return self._transaction
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -103,7 +105,7 @@ class DatabaseConnection(Database):
                 raise self._engine.failed(exc) from exc
 
     def savepoint(self) -> Savepoint:
-        return NestedTransaction(self._engine)
+        return self._savepoint
 
     def check(self) -> str:
         with self._engine.lock:

@@ -288,7 +288,7 @@ def test_a_client_command_loads_only_what_it_needs(
     assert done.returncode == 0
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert "pack_db_client" in imported
-    assert not imported & {"peewee", "apsw", "cryptography", "uuid_utils"}
+    assert not imported & {"peewee", "apsw", "cryptography"}
     assert ("rich" in imported) == (options == [])
 
 

@@ -77,7 +77,7 @@ def commands(group: click.Group, *words: str) -> Iterator[tuple[tuple[str, ...],
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from commands(command, *words, name)
-        elif name != "bench":  # for a minute it would show the same
+        else:
             yield (*words, name), command
 
 

@@ -6,6 +6,14 @@ from typing import Any
 from pack_db.interfaces.entities.database_status import DatabaseStatus
 
 
+class Savepoint(AbstractContextManager[Any]):
+    """The block of `Database.savepoint`."""
+
+    @abstractmethod
+    def roll_back(self) -> None:
+        """Undo what the block wrote so far; it goes on."""
+
+
 class Database(ABC):
     """The database that all repositories share, as those who run them see it.
 
@@ -49,7 +57,7 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self) -> AbstractContextManager[Any]:
         """Commit what the block wrote, durably, when it ends.
 
         A block inside another joins the outer one. Leaving the block raises `StorageError`
@@ -66,7 +74,7 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def savepoint(self) -> AbstractContextManager[None]:
+    def savepoint(self) -> Savepoint:
         """Undo only what the block wrote if it raises; the transaction around it goes on.
 
         Without a transaction around it, it is one.

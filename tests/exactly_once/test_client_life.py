@@ -19,7 +19,8 @@ from pack_db_client import (
     ClocksDiffer,
     PackDb,
 )
-from pack_db_client.protocol.messages import Request, encode_reply, encode_value
+from pack_db_client.protocol.replies import encode_reply, encode_value
+from pack_db_client.protocol.requests import Request
 from tests.exactly_once.fake_daemon import answer_nothing, fake_daemon
 from tests.exactly_once.ledger import consumed
 from tests.support.daemon_process import DaemonProcess

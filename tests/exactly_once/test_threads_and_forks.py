@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from pack_db_client import Account, AsyncPackDb, CreateAccountInput, PackDb
-from pack_db_client.protocol.messages import Request
+from pack_db_client.protocol.requests import Request
 from tests.exactly_once.child import ForkedChild, forks
 from tests.exactly_once.fake_daemon import answer_pong, fake_daemon
 from tests.exactly_once.ledger import consumed

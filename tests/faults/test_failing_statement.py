@@ -9,16 +9,15 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import Account, CreateAccountInput
 from pack_db.interfaces.services import SERVICES
-from pack_db_client.protocol.messages import decode_reply
 from pack_db_client.protocol.methods import methods_of
+from pack_db_client.protocol.replies import decode_reply
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
-from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
 from pack_db_daemon.dispatch.method_table import MethodTable
-from pack_db_daemon.dispatch.retries import Retries
 from tests.wire.raw_client import request
 
 Call = list[Any]
@@ -92,12 +91,10 @@ class Bench:
         self.database.run_migrations()
         self.accounts = factory.get_account_repo()
         self.tokens = factory.get_token_repo()
-        retries = Retries()
         self.dispatcher = Dispatcher(
             MethodTable(factory.services, factory.get_services()),
             self.database,
-            ExactlyOnce(self.database, factory.get_reply_journal(), retries),
-            retries,
+            ExactlyOnce(self.database, factory.get_reply_journal()),
             CallStatistics(),
             2**18,
             budget_ns=10**12,

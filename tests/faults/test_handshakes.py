@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pack_db_client.protocol.messages import decode_reply
+from pack_db_client.protocol.replies import decode_reply
 from tests.faults.conditions import memory_mib, wait_until
 from tests.faults.good_client import GoodClient
 from tests.faults.zmtp_peer import (

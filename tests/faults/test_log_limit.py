@@ -1,5 +1,7 @@
 import logging
+import tracemalloc
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -51,52 +53,92 @@ def test_a_kind_of_line_comes_at_once_and_then_once_a_minute_with_a_count(
 
 
 def test_each_kind_counts_for_itself(logger: logging.Logger, log: Log) -> None:
-    for _ in range(3):
+    for _ in range(30):
         logger.warning("one %d", 1)
         logger.error("another")
     assert log.lines == ["one 1", "another"]
 
 
 def test_what_is_no_warning_is_left_alone(logger: logging.Logger, log: Log) -> None:
-    for _ in range(3):
+    for _ in range(30):
         logger.info("as it is")
-    assert log.lines == ["as it is"] * 3
+    assert log.lines == ["as it is"] * 30
 
 
-def _fail_here() -> None:
-    raise ValueError("here")
+def test_any_number_of_kinds_takes_little_memory() -> None:
+    limit = LogLimit()
+    tracemalloc.start()
+    for number in range(20_000):
+        record = {"levelno": logging.WARNING, "msg": f"kind {number}"}
+        assert limit.filter(logging.makeLogRecord(record))
+    left, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert left < 2**20
 
 
-def _fail_there() -> None:
-    raise ValueError("there")
+def _fail_here(value: object) -> None:
+    raise ValueError(f"here: {value}")
 
 
-def _log_failures(logger: logging.Logger, what: str, fail: Callable[[], None], times: int) -> None:
-    for number in range(times):
-        try:
-            fail()
-        except ValueError:
-            logger.exception("%s (id %s)", what, number)
+def _fail_there(value: object) -> None:
+    raise ValueError(f"there: {value}")
 
 
-def test_row_77_each_defect_has_its_traceback(logger: logging.Logger, log: Log) -> None:
-    _log_failures(logger, "one failed", _fail_here, 2)
-    _log_failures(logger, "one failed", _fail_there, 1)
-    _log_failures(logger, "two failed", _fail_here, 1)
-    with_traceback = [
-        line for line, failure in zip(log.lines, log.failures, strict=True) if failure
-    ]
-    assert with_traceback == ["one failed (id 0)", "one failed (id 0)", "two failed (id 0)"]
-    assert [str(failure) for failure in log.failures if failure] == ["here", "there", "here"]
+def _fail_with_a_cause(fail: Callable[[object], None]) -> None:
+    try:
+        fail(0)
+    except ValueError as exc:
+        raise RuntimeError("wrapped") from exc
 
 
-def test_row_77_a_defect_that_comes_again_has_short_lines_and_then_a_count(
+def _fail_deeply(depth: int) -> None:
+    if depth == 0:
+        raise ValueError("deep")
+    _fail_deeply(depth - 1)
+
+
+def _log_failure(logger: logging.Logger, what: str, fail: Callable[[], object]) -> None:
+    try:
+        fail()
+    except Exception:
+        logger.exception(f"{what} (id %d)", 1)
+
+
+def test_row_77_a_new_defect_has_its_traceback_whatever_floods_the_log(
     logger: logging.Logger, log: Log
 ) -> None:
-    _log_failures(logger, "one failed", _fail_here, 1000)
-    assert log.lines[:2] == ["one failed (id 0)", "one failed (id 1) (as above)"]
-    assert len(log.lines) == 21
+    def flooded_by(fail: Callable[[], object], what: str = "one failed") -> bool:
+        log.failures.clear()
+        for _ in range(1000):
+            _log_failure(logger, what, fail)
+        assert None not in log.failures
+        return len(log.failures) == 20
+
+    assert flooded_by(lambda: _fail_here(0))  # each time at a place of its own: the lambda
+    assert flooded_by(lambda: _fail_there(0))
+    assert flooded_by(lambda: int("no number"))
+    assert flooded_by(lambda: _fail_with_a_cause(_fail_here))
+    same_place = partial(_fail_with_a_cause, _fail_here)
+    assert flooded_by(same_place)
+    assert flooded_by(same_place, "two failed")
+    assert flooded_by(partial(_fail_with_a_cause, _fail_there))  # the cause is another
+
+
+def test_row_77_values_from_outside_make_no_new_defects(logger: logging.Logger, log: Log) -> None:
+    for number in range(200):
+        _log_failure(logger, "one failed", partial(_fail_here, number))
+    assert len(log.lines) == 20
+    for depth in range(1, 200):
+        _log_failure(logger, "one failed", partial(_fail_deeply, depth))
+    assert len(log.lines) == 40
+
+
+def test_row_77_a_defect_that_comes_again_is_shown_again_a_minute_later(
+    logger: logging.Logger, log: Log
+) -> None:
+    for _ in range(1000):
+        _log_failure(logger, "one failed", partial(_fail_here, 0))
     log.now_s = 60
-    _log_failures(logger, "one failed", _fail_here, 1)
-    assert log.lines[-1] == "one failed (id 0) (and 999 more since it was said last)"
+    _log_failure(logger, "one failed", partial(_fail_here, 0))
+    assert log.lines[-1] == "one failed (id 1) (and 980 more since it was said last)"
     assert log.failures[-1]

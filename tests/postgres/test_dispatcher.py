@@ -9,19 +9,15 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.query import query
 from pack_db.interfaces.services import SERVICES
-from pack_db_client.protocol.messages import (
-    decode_reply,
-    encode_call,
-    encode_request,
-)
+from pack_db_client.protocol.replies import decode_reply
+from pack_db_client.protocol.requests import encode_call, encode_request
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
-from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
 from pack_db_daemon.dispatch.method_table import MethodTable
-from pack_db_daemon.dispatch.retries import Retries
 
 
 class Sums(ABC):
@@ -54,12 +50,10 @@ def database(factory: ServiceFactory) -> DatabaseConnection:
 @pytest.fixture
 def dispatcher(factory: ServiceFactory, database: DatabaseConnection) -> Dispatcher:
     services = {**factory.get_services(), "sums": SumsInSql(database)}
-    retries = Retries()
     return Dispatcher(
         MethodTable({**SERVICES, "sums": Sums}, services),
         database,
-        ExactlyOnce(database, factory.get_reply_journal(), retries),
-        retries,
+        ExactlyOnce(database, factory.get_reply_journal()),
         CallStatistics(),
         max_reply_bytes=2**18,
         budget_ns=10**12,

@@ -9,7 +9,7 @@ import msgpack
 import pytest
 
 from pack_db.interfaces.entities.account import Account
-from pack_db_client.protocol.messages import MAX_CALLS
+from pack_db_client.protocol.untrusted import MAX_CALLS
 from tests.contract.test_accounts import NOBODY, SENDABLE_EMAILS
 from tests.support.daemon_process import DaemonProcess
 from tests.wire.conftest import Refused

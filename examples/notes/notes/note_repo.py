@@ -31,6 +31,8 @@ class NoteRepo(ABC):
 
 
 class AsyncNoteRepo(ABC):
+    """`NoteRepo` for asyncio: the same methods, arguments, results and errors."""
+
     @abstractmethod
     async def add(self, account_id: str, text: str) -> Note: ...
 

@@ -1,7 +1,6 @@
 import time
 
 import peewee
-import uuid_utils
 
 from pack_db.errors import (
     AccountInactive,
@@ -17,6 +16,7 @@ from pack_db.impls.database.storage_errors import ConstraintViolated
 from pack_db.impls.repos import api_key as keys
 from pack_db.impls.repos import plans, validation
 from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.repos.time_ordered_ids import TimeOrderedIds
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import (
     Account,
@@ -30,6 +30,7 @@ class PeeweeAccountRepo(AccountRepo):
     def __init__(self, database: DatabaseConnection, ledger: PeeweeLedger) -> None:
         self._database = database
         self._ledger = ledger
+        self._ids = TimeOrderedIds()
         columns = (
             A.id,
             A.email,
@@ -89,7 +90,7 @@ class PeeweeAccountRepo(AccountRepo):
         api_key = keys.generate()
         now = int(time.time())
         created = Account(
-            id=str(uuid_utils.uuid7()),
+            id=self._ids.next(),
             email=email,
             api_key=api_key,
             plan_name=plan_name,

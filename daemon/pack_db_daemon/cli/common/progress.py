@@ -40,15 +40,6 @@ def progress_in_rows() -> Iterator[Progress]:
 
 
 @contextmanager
-def progress_in_steps() -> Iterator[Progress]:
-    if not sys.stderr.isatty():
-        yield _not_shown
-        return
-    with _bar() as progress:
-        yield progress
-
-
-@contextmanager
 def _bar(*columns: "ProgressColumn") -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn

@@ -9,8 +9,8 @@ import msgspec
 
 from pack_db.configured_factory import interfaces
 from pack_db_client import PackDb
-from pack_db_client.protocol.messages import Arguments
 from pack_db_client.protocol.methods import Method
+from pack_db_client.protocol.requests import Arguments
 from pack_db_daemon.cli.common.client import with_client
 from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.failure import failures_shown

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from pack_db.errors import InvalidInput
 from pack_db.impls.repos import validation
@@ -11,7 +12,6 @@ from pack_db_client import (
     PackDbError,
     UpdateAccountInput,
 )
-from pack_db_daemon.cli.transfer.row_importer import Outcome, Refused, RowImporter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,17 @@ class AccountRow:
     status: AccountStatus = AccountStatus.ACTIVE
 
 
-class AccountImporter(RowImporter[AccountRow]):
+class Outcome(Enum):
+    IMPORTED = auto()  # or would be, in a dry run
+    ALREADY_THERE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    reason: str
+
+
+class AccountImporter:
     """Opens accounts with the balance they have in their rows; id and API key are new."""
 
     def __init__(self, db: PackDb, *, dry_run: bool) -> None:
@@ -31,6 +41,13 @@ class AccountImporter(RowImporter[AccountRow]):
         self._dry_run = dry_run
 
     def take(self, rows: Sequence[AccountRow]) -> Sequence[Outcome | Refused]:
+        """Import some rows in a few messages; returns what became of each, in order.
+
+        A row that was imported before is found to be there already, so rows may be given again.
+
+        Raises:
+            PackDbError: the daemon could not be called, and any of the rows may be imported.
+        """
         outcomes: list[Outcome | Refused] = [Outcome.IMPORTED] * len(rows)
         new = []
         inactive: list[tuple[int, str]] = []

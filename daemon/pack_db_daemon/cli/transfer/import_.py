@@ -2,7 +2,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 import click
 import msgspec
@@ -12,24 +12,16 @@ from pack_db_daemon.cli.common.client import with_client
 from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.output import JsonOutput, Output
 from pack_db_daemon.cli.common.progress import progress_in_bytes
-from pack_db_daemon.cli.transfer.account_importer import AccountImporter, AccountRow
-from pack_db_daemon.cli.transfer.ledger_importer import EntryRow, LedgerImporter
+from pack_db_daemon.cli.transfer.account_importer import (
+    AccountImporter,
+    AccountRow,
+    Outcome,
+    Refused,
+)
 from pack_db_daemon.cli.transfer.row_files import FORMATS, Line, read_rows
-from pack_db_daemon.cli.transfer.row_importer import Outcome, Refused, RowImporter
-
-Row = TypeVar("Row")
 
 _MOST_AT_ONCE = 200  # rows in a message
 _ROW_BYTES = 2048  # of a message or a reply, at most, for one of them
-
-_file = click.argument("file", type=click.File("rb"))
-_format = click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    help="[default: csv for a file named so, else jsonl]",
-)
-_dry_run = click.option("--dry-run", is_flag=True, help="Only say what would become of the rows.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +35,24 @@ class Imported:
 
 @click.group(name="import")
 def import_() -> None:
-    """Put accounts or a ledger into the database, from JSON Lines or CSV.
+    """Put accounts into the database, from JSON Lines or CSV.
 
     Rows go through the services, so ids, API keys and times are new. A row that cannot be
     imported is reported on stderr with its line and the reason, and the others go on; the exit
     code is 1 then. What was interrupted is given again: rows that are there already are passed.
+    To move a whole database with its ledger, use 'backup' and 'restore'.
     """
 
 
 @import_.command()
-@_file
-@_format
-@_dry_run
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="[default: csv for a file named so, else jsonl]",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would become of the rows.")
 @with_client
 def accounts(db: PackDb, out: Output, file: BinaryIO, form: str | None, dry_run: bool) -> None:
     """Open accounts with the balance and the status they have in FILE, or stdin for "-".
@@ -67,41 +65,13 @@ def accounts(db: PackDb, out: Output, file: BinaryIO, form: str | None, dry_run:
       pack-db import accounts accounts.jsonl --dry-run
       pack-db import accounts accounts.csv
     """
-    _run(AccountImporter(db, dry_run=dry_run), AccountRow, out, file, form, dry_run)
-
-
-@import_.command()
-@_file
-@_format
-@_dry_run
-@with_client
-def ledger(db: PackDb, out: Output, file: BinaryIO, form: str | None, dry_run: bool) -> None:
-    """Open accounts and book all their entries, from a FILE of 'export ledger', or stdin for "-".
-
-    Fields: email, plan_name, number, kind, amount, token_remaining, topup_remaining; plan_name
-    may be missing. All accounts are active afterwards.
-
-    \b
-    Example:
-      gunzip -c ledger.jsonl.gz | pack-db import ledger -
-    """
-    _run(LedgerImporter(db, dry_run=dry_run), EntryRow, out, file, form, dry_run)
-
-
-def _run(
-    importer: RowImporter[Row],
-    row_type: type[Row],
-    out: Output,
-    file: BinaryIO,
-    form: str | None,
-    dry_run: bool,
-) -> None:
+    importer = AccountImporter(db, dry_run=dry_run)
     form = form or ("csv" if file.name.endswith(".csv") else "jsonl")
     size = Path(file.name).stat().st_size if Path(file.name).is_file() else 0
     at_once = min(_MOST_AT_ONCE, configuration().max_message_bytes // _ROW_BYTES)
     counts = {Outcome.IMPORTED: 0, Outcome.ALREADY_THERE: 0, Refused: 0}
     with progress_in_bytes() as progress:
-        for lines in _chunks(read_rows(file, row_type, form), at_once):
+        for lines in _chunks(read_rows(file, AccountRow, form), at_once):
             for number, outcome in _take(importer, lines):
                 if isinstance(outcome, Refused):
                     counts[Refused] += 1
@@ -124,7 +94,7 @@ def _run(
 
 
 def _take(
-    importer: RowImporter[Row], lines: list[Line[Row]]
+    importer: AccountImporter, lines: list[Line[AccountRow]]
 ) -> Iterator[tuple[int, Outcome | Refused]]:
     rows = [line.row for line in lines if line.row is not None]
     outcomes = iter(importer.take(rows) if rows else ())
@@ -139,7 +109,7 @@ def _report(number: int, reason: str, *, as_json: bool) -> None:
         click.echo(f"line {number}: {reason}", err=True)
 
 
-def _chunks(lines: Iterable[Line[Row]], size: int) -> Iterator[list[Line[Row]]]:
+def _chunks(lines: Iterable[Line[AccountRow]], size: int) -> Iterator[list[Line[AccountRow]]]:
     iterator = iter(lines)
     while chunk := list(islice(iterator, size)):
         yield chunk

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from benchmarks.account_ids import AccountIdFile, AccountIds
@@ -28,13 +29,10 @@ class LoadedDatabase:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.unlink(missing_ok=True)
-        factory = _Factory(self.path)
-        database = factory.get_database_connection()
-        try:
-            database.run_migrations()
+        # Not the singleton: nothing is shared with whoever else is in this process.
+        with closing(ServiceFactory(Config({ConfigKeys.DB_PATH: str(self.path)}))) as factory:
+            factory.get_database_connection().run_migrations()
             AccountIdFile.write(self._ids_path, self._created_ids(factory))
-        finally:
-            database.close()
 
     def account_ids(self) -> AccountIds:
         return AccountIdFile(self._ids_path)
@@ -45,17 +43,6 @@ class LoadedDatabase:
             with database.transaction():
                 for number in range(start, min(start + _AT_ONCE, self._accounts)):
                     yield repo.create_account(_account(number)).id
-
-
-class _Factory(ServiceFactory):
-    """Not the singleton: nothing is shared with whoever else is in this process."""
-
-    def __init__(self, database_path: Path) -> None:
-        super().__init__()
-        self._given = Config({ConfigKeys.DB_PATH: str(database_path)})
-
-    def get_config(self) -> Config:
-        return self._given
 
 
 def _account(number: int) -> CreateAccountInput:

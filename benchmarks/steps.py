@@ -256,9 +256,8 @@ class _TimedConnection(DatabaseConnection):
 
 class _Factory(ServiceFactory):
     def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._config = Config({ConfigKeys.DB_PATH: str(path)})
-        self._database_connection = self.timed_connection = _TimedConnection(self._config)
+        super().__init__(Config({ConfigKeys.DB_PATH: str(path)}))
+        self._database_connection = self.timed_connection = _TimedConnection(self.get_config())
 
 
 def _table(columns: dict[str, dict[str, float]]) -> str:

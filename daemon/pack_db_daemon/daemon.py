@@ -161,13 +161,14 @@ def _transport(
 
 def _reload(running: Config) -> None:
     try:
+        # Everywhere else a process reads its settings once; here somebody has asked for it.
         fresh = Config().check()
     except ConfigurationError as error:
         _log.error("nothing was re-read: %s", error)
         return
     logging.getLogger().setLevel(fresh.log_level)
     for key in ConfigKeys:
-        if key is not ConfigKeys.LOG_LEVEL and fresh.get(key, "") != running.get(key, ""):
+        if key is not ConfigKeys.LOG_LEVEL and fresh.get(key) != running.get(key):
             _log.warning("%s has changed; it takes effect when the daemon is restarted", key)
     _log.info("re-read the log level: %s", fresh.log_level)
 

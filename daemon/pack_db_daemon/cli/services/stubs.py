@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from pack_db.config import Config
 from pack_db.configured_factory import interfaces
+from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.output import Output, with_output
 from pack_db_daemon.cli.services.asyncio_twin import with_twin
 from pack_db_daemon.dispatch.method_table import with_daemon_service
@@ -33,7 +33,7 @@ def stubs(out: Output, package: str, *, check: bool) -> None:
       pack-db stubs notes
       pack-db stubs notes --check
     """
-    served = [*with_daemon_service(interfaces(Config())).values()]
+    served = [*with_daemon_service(interfaces(configuration())).values()]
     found = [each for each in served if _package(each) == package]
     if not found:
         packages = ", ".join(sorted(set(map(_package, served))))

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 
 Row = tuple[Any, ...]
 
+_QUERIES = ("SELECT", "PRAGMA")  # the latter is SQLite's, and some change nothing in a transaction
+
 
 class _Name(str):
     """Marks, among the values that Peewee collects, where a parameter goes."""
@@ -16,6 +18,11 @@ class _Name(str):
 def parameter(name: str) -> peewee.Value:
     """A place in a query for a value given when it runs."""
     return peewee.Value(_Name(name), converter=False)
+
+
+def is_query(sql: str) -> bool:
+    """Whether a statement is known to write nothing."""
+    return sql.lstrip()[:6].upper() in _QUERIES
 
 
 class CompiledQuery:

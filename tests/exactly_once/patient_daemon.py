@@ -14,5 +14,5 @@ def patient_daemon_command() -> list[str]:
 
 
 if __name__ == "__main__":
-    daemon.BUDGET_NS = 10**12
+    daemon.BUDGET_NS = 10**12  # type: ignore[attr-defined]
     main()

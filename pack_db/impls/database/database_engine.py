@@ -22,6 +22,7 @@ class Engine(ABC):
     location: str  # for people: where the database is
     lock: AbstractContextManager[Any]  # held by the thread that works on the connection
     run: Callable[[str, Sequence[Any]], Iterable[Row]]  # one statement, as the driver does it
+    cursor: Callable[[str, Sequence[Any]], Any]  # the same, for what else the driver knows of it
 
     shared_clock_ns: peewee.ColumnBase | None = None
     """Where several hosts share the database: the time by its own clock, in nanoseconds."""

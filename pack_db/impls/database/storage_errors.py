@@ -1,5 +1,7 @@
 import errno
 
+import peewee
+
 from pack_db.errors import StorageError, StorageFull, StorageReadOnly
 
 _KINDS = {
@@ -9,7 +11,7 @@ _KINDS = {
 }
 
 
-class ConstraintViolated(Exception):
+class ConstraintViolated(peewee.IntegrityError):
     """A row would break a constraint of its table; the repository knows what that means."""
 
 

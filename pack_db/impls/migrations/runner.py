@@ -1,6 +1,7 @@
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import peewee
@@ -31,6 +32,9 @@ class MigrationRunner:
     several packages may have the same numbers. A script is known as "0001_name", of another
     package than pack-db as "package/0001_name".
 
+    The first script of a package may say `MODELS = [Note, ...]` instead of `up`. A database without
+    the package gets the tables of these Peewee models as they are by then, and no later script.
+
     Raises:
         ConfigurationError: a directory has no scripts, or two of the same number.
     """
@@ -57,10 +61,7 @@ class MigrationRunner:
                     f"the database was made by a newer {maker} (it has {', '.join(unknown)}); "
                     f"upgrade {maker}, or restore a backup from before"
                 )
-        pending = [found for found in self._all() if not found[1].applied]
-        for owner, migration in pending:
-            self._apply(owner, migration)
-        return [_full_name(*found) for found in pending]
+        return [name for owner in self._runners for name in self._bring_up(owner)]
 
     def applied(self) -> list[str]:
         return [_full_name(*found) for found in self._all() if found[1].applied]
@@ -73,17 +74,47 @@ class MigrationRunner:
             for migration in runner.status():
                 yield owner, migration
 
-    def _apply(self, owner: str, migration: Migration) -> None:
-        try:
-            self._runners[owner].up(migration.name)
-        except Exception as exc:
-            if owner == _OWN:
-                raise
-            raise MigrationFailed(
-                f"migration {_full_name(owner, migration)} failed: "
-                f"{type(exc).__name__}: {exc}; mend it and start again",
-                exc,
-            ) from exc
+    def _bring_up(self, owner: str) -> list[str]:
+        runner = self._runners[owner]
+        scripts: list[Migration] = runner.status()
+        pending = [migration for migration in scripts if not migration.applied]
+        if pending == scripts:
+            with _as_failed(owner, pending[0]):
+                models = getattr(pending[0].load(), "MODELS", None)
+                if models is not None:
+                    _create_as_newest(runner, models, pending)
+                    pending.clear()
+        for migration in pending:
+            with _as_failed(owner, migration):
+                runner.up(migration.name)
+        return [_full_name(owner, each) for each in scripts if not each.applied]
+
+
+@contextmanager
+def _as_failed(owner: str, migration: Migration) -> Iterator[None]:
+    try:
+        yield
+    except Exception as exc:
+        if owner == _OWN:
+            raise
+        raise MigrationFailed(
+            f"migration {_full_name(owner, migration)} failed: "
+            f"{type(exc).__name__}: {exc}; mend it and start again",
+            exc,
+        ) from exc
+
+
+def _create_as_newest(
+    runner: Runner, models: Sequence[type[peewee.Model]], scripts: Sequence[Migration]
+) -> None:
+    """Models are the newest schema, so a database that begins with them needs no later script."""
+    database: peewee.Database = runner.database
+    with runner.migrator.migration_context(True):
+        with database.bind_ctx(models):
+            database.create_tables(models, safe=False)
+        runner.History.create_table()
+        for migration in scripts:
+            runner.History.create(name=migration.name)
 
 
 def _runner(database: peewee.Database, owner: str, directory: Path) -> Runner:

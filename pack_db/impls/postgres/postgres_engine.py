@@ -128,9 +128,12 @@ class PostgresEngine(Engine):
                 raise self.failed(exc) from exc
 
     def run(self, sql: str, values: Sequence[Any]) -> Iterable[Row]:
-        self.connect()
-        cursor = self._connection().execute(sql, values or None)
+        cursor = self.cursor(sql, values)
         return cursor if cursor.description else ()
+
+    def cursor(self, sql: str, values: Sequence[Any]) -> "psycopg.Cursor[Row]":
+        self.connect()
+        return self._connection().execute(sql, values or None)
 
     def begin(self) -> None:
         self.connect()

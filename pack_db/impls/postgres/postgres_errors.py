@@ -38,7 +38,7 @@ def translated(exc: Exception, location: str) -> Exception:
     Peewee keeps the driver's exception as the context of its own.
     """
     cause: BaseException | None = exc
-    while isinstance(cause, peewee.PeeweeException):
+    while isinstance(cause, peewee.PeeweeException) and not isinstance(cause, ConstraintViolated):
         cause = cause.__cause__ or cause.__context__
     match cause:
         case errors.IntegrityError():
@@ -62,7 +62,7 @@ def translated(exc: Exception, location: str) -> Exception:
         case psycopg.OperationalError() | psycopg.InternalError() | errors.InsufficientPrivilege():
             code = cause.sqlstate or "no SQLSTATE"
             return StorageError(f"{location} failed: {_first_line(cause)} ({code}); see its log")
-        case StorageError():
+        case StorageError() | ConstraintViolated():
             return cause  # undoing what had failed failed, too
     return exc
 

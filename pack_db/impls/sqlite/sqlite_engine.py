@@ -19,6 +19,7 @@ from pack_db.impls.database.database_engine import Engine
 from pack_db.impls.database.forked_child import keep_for_ever
 from pack_db.impls.database.storage_health import LOG_LIMIT_BYTES, StorageHealth
 from pack_db.impls.sqlite import log_marker, sqlite_file
+from pack_db.impls.sqlite.bindings import as_text
 from pack_db.impls.sqlite.database_lock import DatabaseLock
 from pack_db.impls.sqlite.foreign_writes import ForeignWrites
 from pack_db.impls.sqlite.open_files import OpenFiles
@@ -214,7 +215,8 @@ class SqliteEngine(Engine):
         try:
             self.database.connect()
             self._apsw: apsw.Connection = self.database.connection()  # type: ignore[no-untyped-call]
-            self.run = self._apsw.execute
+            self.run = self.cursor = self._apsw.execute
+            self._apsw.convert_binding = as_text
             if self._path.stat().st_size <= _CHECKED_BYTES:
                 found = self._apsw.pragma("quick_check", 1)
         except self.driver_errors as exc:

@@ -26,7 +26,7 @@ def translated(
         doing: what failed; the beginning of the message if nothing better is known.
     """
     cause: BaseException | None = exc
-    while isinstance(cause, peewee.PeeweeException):
+    while isinstance(cause, peewee.PeeweeException) and not isinstance(cause, ConstraintViolated):
         cause = cause.__cause__ or cause.__context__
     match cause:
         case None | apsw.ConnectionClosedError() if not isinstance(exc, peewee.ProgrammingError):
@@ -53,7 +53,7 @@ def translated(
             return StorageError(
                 f"{doing}: {_in_words(cause, system_errno)}; see the log of its daemon"
             )
-        case StorageError():
+        case StorageError() | ConstraintViolated():
             return cause  # undoing what had failed failed, too
     return exc
 

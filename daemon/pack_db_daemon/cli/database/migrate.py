@@ -5,6 +5,7 @@ import click
 from pack_db.config import Config
 from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.output import Output, with_output
+from pack_db_daemon.cli.database.migrate_new import new
 
 _COLUMNS = ("name", "state")
 
@@ -23,6 +24,9 @@ def migrate() -> None:
     beforehand what it would do, or to do it at another time. It works on the file DB_PATH, or on
     the server DB_URL.
     """
+
+
+migrate.add_command(new)
 
 
 @migrate.command()

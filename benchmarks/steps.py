@@ -26,24 +26,16 @@ from benchmarks.workload import IN_FLIGHT, Arguments, Operation
 from pack_db.config import Config, ConfigKeys
 from pack_db.impls.compiled_query import Row
 from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
 from pack_db.interfaces.reply_journal import JournaledMessage
 from pack_db_client import PackDb
-from pack_db_client.protocol.messages import (
-    decode_reply,
-    decode_request,
-    encode_call,
-    encode_reply,
-    encode_request,
-    encode_value,
-    result_value,
-)
+from pack_db_client.protocol.replies import decode_reply, encode_reply, encode_value, result_value
+from pack_db_client.protocol.requests import decode_request, encode_call, encode_request
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
-from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
 from pack_db_daemon.dispatch.method_table import MethodTable
-from pack_db_daemon.dispatch.retries import Retries
 from tests.support.running_daemon import running_daemon
 
 _DEADLINE_NS = 60 * 10**9
@@ -165,12 +157,10 @@ class _InProcess:
         self._database = factory.timed_connection
         self._journal = factory.get_reply_journal()
         self._methods = MethodTable(factory.services, factory.get_services())
-        retries = Retries()
         self._dispatcher = Dispatcher(
             self._methods,
             self._database,
-            ExactlyOnce(self._database, self._journal, retries),
-            retries,
+            ExactlyOnce(self._database, self._journal),
             CallStatistics(),
             factory.get_config().max_message_bytes,
         )

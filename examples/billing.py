@@ -9,7 +9,7 @@ booked in one message and one commit; one that cannot be booked does not stop th
 import csv
 import sys
 
-from pack_db_client import AccountNotFound, PackDb, PackDbError
+from pack_db_client import PackDb, PackDbError
 
 
 def main() -> int:
@@ -18,11 +18,10 @@ def main() -> int:
         refused = 0
         with db.batch() as batch:
             for email, tokens in csv.reader(sys.stdin):
-                try:
-                    account = db.accounts.get_account_by_email(email)
-                except AccountNotFound as error:
+                account = db.accounts.get_account_by_email(email)
+                if account is None:
                     refused += 1
-                    print(f"{email}: {error}")
+                    print(f"{email}: no account has this e-mail address")
                 else:
                     results.append((email, batch.submit(db.tokens.top_up, account.id, int(tokens))))
         for email, result in results:

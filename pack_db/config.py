@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+from pack_db.checked_paths import checked_path, checked_socket_path, is_text
 from pack_db.default_paths import SYSTEM_SOCKET, default_database_path, default_socket_path
 from pack_db.environment import Environment, read_environment
 from pack_db.errors import ConfigurationError
@@ -13,8 +14,6 @@ from pack_db.errors import ConfigurationError
 # scheme://user:password@hosts/database?parameters. A password with an "@" or a "/" in it would be
 # taken for a part of the address, which is shown to people.
 _DATABASE_URL = re.compile(r"(postgresql|cockroachdb)://([^@/?#\s]*@)?[^@/?#\s]*/[^@/?#\s]+(\?.*)?")
-_WORKERS = 8  # on a server each has a connection, of which it has 100 by default
-_MAX_SOCKET_PATH_BYTES = 107  # sun_path of unix(7) holds 108 with its closing NUL
 _MAX_GROUP = 2**32 - 2  # chown(2) takes the number above for "leave it"
 
 
@@ -41,6 +40,7 @@ _DEFAULTS = {
     ConfigKeys.ZMQ_TIMEOUT_MS: "5000",
     ConfigKeys.SOCKET_MODE: "0600",
     ConfigKeys.MAX_MESSAGE_BYTES: "262144",
+    ConfigKeys.WORKERS: "8",  # on a server each has a connection, of which it has 100 by default
     ConfigKeys.LOG_LEVEL: "INFO",
 }
 
@@ -73,15 +73,18 @@ class Config:
         return self
 
     def get(self, key: ConfigKeys, default: str | None = None) -> str:
-        """The text of a setting; an empty one counts as not set.
+        """The text of a setting that is in force: what was set, else its default.
+
+        An empty text counts as not set, and is what a setting without a default then has.
+
+        Args:
+            default: instead of the setting's own.
 
         Raises:
-            ConfigurationError: the key is not set and has no default, or is no text.
+            ConfigurationError: what was set is no text.
         """
-        value = self._values.get(key) or (_DEFAULTS.get(key) if default is None else default)
-        if value is None:
-            raise ConfigurationError(f"{key} is not set; set it in the environment or in .env")
-        if not _is_text(value):
+        value = self._values.get(key) or (self._default(key) if default is None else default)
+        if not is_text(value):
             # It is not repeated: there may be a password in it.
             raise ConfigurationError(f"{key}: must be text in UTF-8")
         return value
@@ -91,7 +94,7 @@ class Config:
         if self.environment.file_problem:
             # Else the default database would be used instead of the one that is named there.
             raise ConfigurationError(self.environment.file_problem)
-        url = self.get(ConfigKeys.DB_URL, "")
+        url = self.get(ConfigKeys.DB_URL)
         if url and not _DATABASE_URL.fullmatch(url):
             # The text is not repeated: there may be a password in it.
             raise ConfigurationError(
@@ -103,8 +106,8 @@ class Config:
 
     @cached_property
     def database_path(self) -> Path:
-        text = self._values.get(ConfigKeys.DB_PATH) or default_database_path(self._values)
-        return _checked_path(text, ConfigKeys.DB_PATH)
+        text = self._values.get(ConfigKeys.DB_PATH) or self._default(ConfigKeys.DB_PATH)
+        return checked_path(text, ConfigKeys.DB_PATH)
 
     @property
     def makes_database_directory(self) -> bool:
@@ -118,8 +121,8 @@ class Config:
     @cached_property
     def socket_path(self) -> Path:
         """Where the daemon listens."""
-        text = self._values.get(ConfigKeys.ZMQ_SOCKET_PATH) or default_socket_path(self._values)
-        return checked_socket_path(text, ConfigKeys.ZMQ_SOCKET_PATH)
+        key = ConfigKeys.ZMQ_SOCKET_PATH
+        return checked_socket_path(self._values.get(key) or self._default(key), key)
 
     @property
     def client_socket_path(self) -> Path:
@@ -150,7 +153,7 @@ class Config:
 
     @cached_property
     def socket_group(self) -> str | None:
-        text = self.get(ConfigKeys.SOCKET_GROUP, "")
+        text = self.get(ConfigKeys.SOCKET_GROUP)
         if text.isdigit() and not (_is_number(text) and int(text) <= _MAX_GROUP):
             raise ConfigurationError(
                 f"{ConfigKeys.SOCKET_GROUP}: must be the name or the number of a group, "
@@ -173,9 +176,7 @@ class Config:
 
     @cached_property
     def workers(self) -> int:
-        if self.get(ConfigKeys.WORKERS, ""):
-            return self._integer(ConfigKeys.WORKERS, 1, 64)
-        return _WORKERS
+        return self._integer(ConfigKeys.WORKERS, 1, 64)
 
     @cached_property
     def log_level(self) -> str:
@@ -183,7 +184,15 @@ class Config:
 
     @cached_property
     def service_factory(self) -> str | None:
-        return self.get(ConfigKeys.SERVICE_FACTORY, "") or None
+        return self.get(ConfigKeys.SERVICE_FACTORY) or None
+
+    def _default(self, key: ConfigKeys) -> str:
+        match key:
+            case ConfigKeys.DB_PATH:
+                return str(default_database_path(self._values))
+            case ConfigKeys.ZMQ_SOCKET_PATH:
+                return str(default_socket_path(self._values))
+        return _DEFAULTS.get(key, "")
 
     def _choice(self, key: ConfigKeys, choices: tuple[str, ...]) -> str:
         text = self.get(key).upper()
@@ -200,59 +209,13 @@ class Config:
         return int(text)
 
     def _numbers(self, key: ConfigKeys) -> frozenset[int]:
-        text = self.get(key, "")
+        text = self.get(key)
         words = [word.strip() for word in text.split(",")] if text else []
         if not all(map(_is_number, words)):
             raise ConfigurationError(
                 f"{key}: must be whole numbers with commas between, such as 33,1000, not {text!r}"
             )
         return frozenset(map(int, words))
-
-
-def checked_socket_path(path: Path | str, name: str) -> Path:
-    """The path of a unix socket, a `~` at its beginning taken for the home directory.
-
-    Args:
-        name: what people know the path by: a setting or an argument.
-
-    Raises:
-        ConfigurationError: no socket can have this path.
-    """
-    checked = _checked_path(path, name)
-    size = len(os.fsencode(checked))
-    if size > _MAX_SOCKET_PATH_BYTES:
-        raise ConfigurationError(
-            f"{name}: {checked} has {size} bytes; "
-            f"a unix socket's path has at most {_MAX_SOCKET_PATH_BYTES}"
-        )
-    return checked
-
-
-def _checked_path(path: Path | str, name: str) -> Path:
-    text = str(path)
-    if "\0" in text or not text.startswith(("/", "~")):
-        raise ConfigurationError(f"{name}: must be an absolute path, not {text!r}")
-    try:
-        expanded = Path(text).expanduser()
-    except RuntimeError:
-        expanded = Path()
-    # An empty HOME is taken for the root directory.
-    if not expanded.is_absolute() or (text.startswith("~") and os.environ.get("HOME") == ""):
-        raise ConfigurationError(
-            f"{name}: there is no home directory for {text!r}; set {name} to an absolute path"
-        )
-    if not _is_text(str(expanded)):
-        # SQLite and ZeroMQ know only names in UTF-8.
-        raise ConfigurationError(f"{name}: must be a path in UTF-8, not {str(expanded)!r}")
-    return expanded
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False  # bytes that are no UTF-8, see os.fsdecode
-    return "\0" not in value
 
 
 def _is_number(text: str) -> bool:

@@ -1,15 +1,31 @@
 """Which services the configuration asks for."""
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pack_db.config import Config, ConfigKeys
 from pack_db.errors import ConfigurationError
+from pack_db.interfaces.service_factory import AbstractServiceFactory
 from pack_db.interfaces.services import SERVICES
 
 if TYPE_CHECKING:
     from pack_db.impls.service_factory import ServiceFactory
+
+
+@contextmanager
+def configured_factory(config: Config) -> Iterator[AbstractServiceFactory]:
+    """The factory of this process, of the class that SERVICE_FACTORY names, until the block ends.
+
+    Raises:
+        ConfigurationError: as `factory_class`.
+    """
+    factory = factory_class(config).get_instance(config)
+    try:
+        yield factory
+    finally:
+        factory.reset()
 
 
 def factory_class(config: Config) -> "type[ServiceFactory]":

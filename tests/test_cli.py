@@ -13,6 +13,7 @@ import pack_db
 from pack_db.interfaces.entities.account import CreateAccountInput
 from pack_db_client import PackDb
 from pack_db_daemon.cli.main import cli
+from tests.contract.test_accounts import NOBODY
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess
 from tests.support.pack_db_command import PACK_DB, PackDbCommand
 
@@ -74,6 +75,22 @@ def test_an_account_lives_from_create_to_delete(command: PackDbCommand, db: Pack
     deleted = command.json("accounts", "delete", "b@example.com", "--yes", "--json")
     assert deleted == updated
     assert db.accounts.list_accounts() == []
+
+
+@pytest.mark.parametrize(
+    ("account", "what"),
+    [("nobody@example.com", "e-mail address"), (NOBODY, "id"), ("nobody", "id"), ("@", "e-mail")],
+)
+def test_an_account_that_is_not_there_is_exit_code_1(
+    command: PackDbCommand, account: str, what: str
+) -> None:
+    for subcommand in (["accounts", "get"], ["accounts", "delete", "--yes"]):
+        done = command.run(*subcommand, account)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"pack-db: no account has the {what}")
+        as_json = command.run(*subcommand, account, "--json")
+        assert json.loads(as_json.stderr)["error"]["code"] == "account_not_found"
+    assert command.json("call", "accounts.get_account", f'["{account}"]') is None
 
 
 def test_tokens_are_counted_in_every_way(command: PackDbCommand, db: PackDb) -> None:

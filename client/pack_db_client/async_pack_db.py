@@ -2,7 +2,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pack_db.config import Config, checked_socket_path
+from pack_db.checked_paths import checked_socket_path
+from pack_db.config import Config
 from pack_db.interfaces.account_repo import AsyncAccountRepo
 from pack_db.interfaces.token_repo import AsyncTokenRepo
 from pack_db_client.protocol.daemon_service import (
@@ -10,8 +11,8 @@ from pack_db_client.protocol.daemon_service import (
     AsyncDaemonService,
     DaemonStatus,
 )
-from pack_db_client.protocol.messages import Arguments, encode_call, result_value
 from pack_db_client.protocol.methods import Method
+from pack_db_client.protocol.requests import Arguments, encode_call
 from pack_db_client.stub import make_stub
 from pack_db_client.timeout import checked_timeout
 from pack_db_client.transport.async_channel import AsyncChannel
@@ -106,4 +107,4 @@ class _AsyncChannelCaller:
         result = await self.channel.submit(
             encode_call(method.name, arguments), self.timeout_s, has_write=not method.is_query
         )
-        return method.convert_result(result_value(result))
+        return method.decode_result(result)

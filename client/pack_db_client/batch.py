@@ -3,9 +3,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
+import msgspec
+
 from pack_db.errors import NotStarted, PackDbError
-from pack_db_client.protocol.messages import encode_call, result_value
 from pack_db_client.protocol.methods import Method
+from pack_db_client.protocol.replies import code_of
+from pack_db_client.protocol.requests import encode_call
 from pack_db_client.stub import remote_method
 from pack_db_client.transport.channel import Channel
 
@@ -18,7 +21,7 @@ class BatchResult(Generic[R]):
 
     def __init__(self, method: Method) -> None:
         self._method = method
-        self._result: Any = None
+        self._result: msgspec.Raw | None = None
         self._error: PackDbError | None = None
 
     def result(self) -> R:
@@ -31,7 +34,7 @@ class BatchResult(Generic[R]):
             raise self._error
         if self._result is None:
             raise RuntimeError("the batch is sent at the end of its 'with' block")
-        value: R = self._method.convert_result(result_value(self._result))
+        value: R = self._method.decode_result(self._result)
         return value
 
 
@@ -100,7 +103,7 @@ class Batch:
                 raise
             for result, answer in zip(results, answers, strict=True):
                 result._result = answer
-            left = [n for n, answer in enumerate(answers) if answer[0] == NotStarted.code]
+            left = [n for n, answer in enumerate(answers) if code_of(answer) == NotStarted.code]
             calls, results = [calls[n] for n in left], [results[n] for n in left]
 
     def _require_not_over(self) -> None:

@@ -2,13 +2,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pack_db.config import Config, checked_socket_path
+from pack_db.checked_paths import checked_socket_path
+from pack_db.config import Config
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.token_repo import TokenRepo
 from pack_db_client.batch import Batch
 from pack_db_client.protocol.daemon_service import DAEMON_SERVICE, DaemonService, DaemonStatus
-from pack_db_client.protocol.messages import Arguments, encode_call, result_value
 from pack_db_client.protocol.methods import Method
+from pack_db_client.protocol.requests import Arguments, encode_call
 from pack_db_client.stub import make_stub
 from pack_db_client.timeout import checked_timeout
 from pack_db_client.transport.channel import Channel
@@ -112,4 +113,4 @@ class _ChannelCaller:
     def __call__(self, method: Method, arguments: Arguments) -> Any:
         call = encode_call(method.name, arguments)
         [result] = self.channel.round_trip([call], self.timeout_s, has_write=not method.is_query)
-        return method.convert_result(result_value(result))
+        return method.decode_result(result)

@@ -2,8 +2,8 @@ from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from pack_db_client.protocol.messages import Arguments
 from pack_db_client.protocol.methods import Method, methods_of
+from pack_db_client.protocol.requests import Arguments
 
 if TYPE_CHECKING:
     from typing_extensions import TypeForm  # type checkers know it without the package
@@ -58,9 +58,13 @@ def _stub_class(service: str, interface: type) -> Callable[[Caller], object]:
 
 
 def _stub_method(interface: type, method: Method) -> Callable[..., Any]:
+    by_place = method.places
+
     @wraps(getattr(interface, method.function_name))
     def call(self: _Stub, *args: Any, **kwargs: Any) -> Any:
-        return self._caller(method, method.pack_arguments(args, kwargs))
+        if kwargs or len(args) != by_place:
+            return self._caller(method, method.pack_arguments(args, kwargs))
+        return self._caller(method, args)
 
     # `wraps` copies the mark that makes it abstract, too.
     call.__dict__.update(__isabstractmethod__=False, remote_method=method)

@@ -1,5 +1,5 @@
 from pack_db.errors import InvalidInput
-from pack_db_client.protocol.messages import MAX_DEADLINE_AHEAD_S
+from pack_db_client.protocol.requests import MAX_DEADLINE_AHEAD_S
 
 
 def checked_timeout(timeout_s: float) -> float:

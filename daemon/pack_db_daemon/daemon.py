@@ -8,16 +8,16 @@ from contextlib import closing
 import pack_db
 from pack_db.config import Config, ConfigKeys
 from pack_db.errors import ConfigurationError, PackDbError, StorageError
-from pack_db.impls.service_factory import ServiceFactory
+from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
+from pack_db.impls.exactly_once.retries import Retries
+from pack_db.interfaces.service_factory import AbstractServiceFactory
 from pack_db_client.protocol.daemon_service import DAEMON_SERVICE
 from pack_db_daemon.dispatch.call_runner import BUDGET_NS, NETWORK_BUDGET_NS
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
-from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
 from pack_db_daemon.dispatch.local_daemon_service import LocalDaemonService
 from pack_db_daemon.dispatch.method_table import MethodTable, with_daemon_service
 from pack_db_daemon.dispatch.queue_statistics import QueueStatistics
-from pack_db_daemon.dispatch.retries import Retries
 from pack_db_daemon.process.adopted_socket import AdoptedSocket
 from pack_db_daemon.process.in_background import InBackground
 from pack_db_daemon.process.listening_socket import ListeningSocket, check_socket_path
@@ -25,11 +25,11 @@ from pack_db_daemon.process.log_limit import LogLimit
 from pack_db_daemon.process.process_signals import ProcessSignals
 from pack_db_daemon.process.status_line import StatusLine
 from pack_db_daemon.process.systemd import Systemd
-from pack_db_daemon.transport.answering import Answering
+from pack_db_daemon.transport.access_control import AccessControl
 from pack_db_daemon.transport.group_commit import GroupCommit
 from pack_db_daemon.transport.message_log import MessageLog
-from pack_db_daemon.transport.peer_credentials import Callers
 from pack_db_daemon.transport.rep_transport import RepTransport
+from pack_db_daemon.transport.request_handler import RequestHandler
 from pack_db_daemon.transport.router_transport import RouterTransport
 from pack_db_daemon.transport.socket_loop import Transport
 from pack_db_daemon.transport.workers import Workers
@@ -37,7 +37,7 @@ from pack_db_daemon.transport.workers import Workers
 _log = logging.getLogger(__name__)
 
 
-def serve(factory: ServiceFactory) -> None:
+def serve(factory: AbstractServiceFactory) -> None:
     """Own the database and answer calls until SIGTERM or SIGINT.
 
     Raises:
@@ -64,7 +64,7 @@ def _adopted_socket(manager: Systemd, config: Config) -> AdoptedSocket | None:
 
 
 def _serve(
-    factory: ServiceFactory,
+    factory: AbstractServiceFactory,
     manager: Systemd,
     signals: ProcessSignals,
     adopted: AdoptedSocket | None,
@@ -75,8 +75,7 @@ def _serve(
     database = factory.get_database_connection()  # locked from here on
     for name in database.run_migrations():
         _log.info("applied migration %s", name)
-    retries = Retries(stopped=lambda: signals.stop_requested)
-    exactly_once = ExactlyOnce(database, factory.get_reply_journal(), retries)
+    exactly_once = ExactlyOnce(database, factory.get_reply_journal())
     calls, queue = CallStatistics(), QueueStatistics()
     services = {
         **factory.get_services(),
@@ -90,14 +89,15 @@ def _serve(
         ),
     }
     methods = MethodTable(with_daemon_service(factory.services), services)
+    is_remote = config.database_url is not None
     dispatcher = Dispatcher(
         methods,
         database,
         exactly_once,
-        retries,
         calls,
         config.max_message_bytes,
-        budget_ns=BUDGET_NS if config.database_url is None else NETWORK_BUDGET_NS,
+        retries=Retries(stopped=lambda: signals.stop_requested) if is_remote else None,
+        budget_ns=NETWORK_BUDGET_NS if is_remote else BUDGET_NS,
     )
 
     def forget_some() -> bool:
@@ -105,7 +105,7 @@ def _serve(
         return exactly_once.forget_expired() or more
 
     forget_expired: Callable[[], bool] = forget_some
-    if config.database_url is not None:
+    if is_remote:
         # What is behind a network must never keep the loop waiting.
         forget_expired = InBackground(forget_some)
     with closing(adopted or ListeningSocket(config)) as listening:
@@ -114,7 +114,7 @@ def _serve(
             database,
         )
 
-        def keep_house() -> bool:
+        def housekeeping() -> bool:
             manager.alive()
             if signals.take_reload_request():
                 manager.reloading()
@@ -129,7 +129,7 @@ def _serve(
             return _forget_expired(forget_expired)
 
         transport = _transport(
-            config, listening, dispatcher, MessageLog(methods.get), queue, keep_house
+            config, listening, dispatcher, MessageLog(methods.get), queue, housekeeping
         )
         with closing(transport):
             _log.info("process %d: %s", os.getpid(), status.text)
@@ -147,16 +147,16 @@ def _transport(
     housekeeping: Callable[[], bool],
 ) -> Transport:
     fd, path = listening.fileno(), str(listening.path)
-    callers = Callers(config.allowed_uids, config.allowed_gids)
+    access = AccessControl(config.allowed_uids, config.allowed_gids)
     size = config.max_message_bytes
-    answering: Answering
+    handler: RequestHandler
     if config.database_url is not None:
-        answering = Workers(dispatcher, queue, config.workers)
+        handler = Workers(dispatcher, queue, config.workers)
     elif config.workers > 1:
-        answering = GroupCommit(dispatcher, queue, config.workers)
+        handler = GroupCommit(dispatcher, queue, config.workers)
     else:
-        return RepTransport(fd, path, callers, message_log, dispatcher, queue, size, housekeeping)
-    return RouterTransport(fd, path, callers, message_log, answering, size, housekeeping)
+        return RepTransport(fd, path, access, message_log, dispatcher, queue, size, housekeeping)
+    return RouterTransport(fd, path, access, message_log, handler, size, housekeeping)
 
 
 def _reload(running: Config) -> None:

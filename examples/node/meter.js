@@ -6,6 +6,7 @@ const [socketPath, email, tokens] = process.argv.slice(2);
 const db = new PackDb(socketPath);
 try {
   const account = await db.call("accounts.get_account_by_email", { email });
+  if (account === null) throw new PackDbError("account_not_found", "no account has this address");
   const balance = await db.call("tokens.consume_tokens", [account.id, Number(tokens)]);
   console.log(`${email}: ${balance.token_remaining + balance.topup_remaining} tokens left`);
 } catch (error) {

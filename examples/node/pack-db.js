@@ -153,8 +153,9 @@ export class PackDb {
 }
 
 /** Integers of more than 32 bits as BigInt: as numbers they would travel as floats, which are
- * refused. */
+ * refused. A Date as its text. */
 function wide(value) {
+  if (value instanceof Date) return value.toISOString();
   if (Number.isSafeInteger(value) && Math.abs(value) >= 2 ** 31) return BigInt(value);
   return mapped(value, wide);
 }

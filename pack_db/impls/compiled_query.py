@@ -23,15 +23,19 @@ class CompiledQuery:
 
     def __init__(
         self,
-        execute: Callable[[str, Sequence[Any]], list[Row]],
+        execute: Callable[..., list[Row]],  # `Engine.execute`
         sql: str,
         values: Sequence[Any],
+        *,
+        is_write: bool,
     ) -> None:
         self._execute = execute
         self._sql = sql
+        self._is_write = is_write
         self._constants = {n: v for n, v in enumerate(values) if type(v) is not _Name}
         self._places = [v if type(v) is _Name else n for n, v in enumerate(values)]
 
     def __call__(self, **parameters: Any) -> list[Row]:
         given: dict[Any, Any] = {**parameters, **self._constants} if self._constants else parameters
-        return self._execute(self._sql, [*map(given.__getitem__, self._places)])
+        values = [*map(given.__getitem__, self._places)]
+        return self._execute(self._sql, values, is_write=self._is_write)

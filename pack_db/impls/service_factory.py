@@ -13,28 +13,23 @@ from pack_db.impls.repos.peewee_ledger import PeeweeLedger
 from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.reply_journal import ReplyJournal
+from pack_db.interfaces.service_factory import AbstractServiceFactory
 from pack_db.interfaces.services import SERVICES
 from pack_db.interfaces.token_repo import TokenRepo
 
 
-class ServiceFactory:
-    """Creates everything, lazily and once. The only singleton.
+class ServiceFactory(AbstractServiceFactory):
+    """Creates everything, lazily and once. The only singleton, and the only place of wiring.
 
     A package with services of its own subclasses it: it extends `services`, `migrations` and
     `get_services`, and is named by the setting SERVICE_FACTORY.
-
-    The getters raise what the constructors of what they create raise: `ConfigurationError`,
-    and `StorageError` from the database on. Threads may ask at once.
 
     Args:
         config: by default the environment and `.env`.
     """
 
     services: ClassVar[dict[str, type]] = SERVICES
-    """Service name -> interface."""
-
     migrations: ClassVar[dict[str, Path]] = MIGRATIONS
-    """Package -> the directory of its numbered migration scripts, in the order to run them."""
 
     _instance: "ServiceFactory | None" = None
     _creating = threading.RLock()
@@ -48,10 +43,22 @@ class ServiceFactory:
         self._reply_journal: ReplyJournal | None = None
 
     @classmethod
-    def get_instance(cls) -> Self:
+    def get_instance(cls, config: Config | None = None) -> Self:
+        """The factory of this process.
+
+        Args:
+            config: of the one that is made now, if there is none yet; by default the
+                environment and `.env`.
+
+        Raises:
+            TypeError: it was made of another class.
+        """
         with ServiceFactory._creating:
             if ServiceFactory._instance is None:
                 ServiceFactory._instance = cls()
+                if config is not None:
+                    # Not by the constructor: a subclass may have one that takes nothing.
+                    ServiceFactory._instance._config = config
             instance = ServiceFactory._instance
         if not isinstance(instance, cls):
             raise TypeError(f"the factory already is a {type(instance).__name__}")
@@ -61,8 +68,8 @@ class ServiceFactory:
     def reset(cls) -> None:
         """Close what was created and forget it; the next `get_instance` starts anew."""
         instance, ServiceFactory._instance = ServiceFactory._instance, None
-        if instance is not None and instance._database_connection is not None:
-            instance._database_connection.close()
+        if instance is not None:
+            instance.close()
 
     def get_config(self) -> Config:
         with self._creating:
@@ -99,13 +106,14 @@ class ServiceFactory:
             return self._reply_journal
 
     def get_services(self) -> Mapping[str, object]:
-        """Service name -> implementation, a row for each of `services`."""
         return {"accounts": self.get_account_repo(), "tokens": self.get_token_repo()}
 
     def tidy_up(self) -> bool:
-        """Remove, in a step of about a millisecond, what is kept for no longer; True if there may
-        be more. Whoever serves the database calls it now and then."""
         return self._get_ledger().remove_some()
+
+    def close(self) -> None:
+        if self._database_connection is not None:
+            self._database_connection.close()
 
     def _get_ledger(self) -> PeeweeLedger:
         with self._creating:

@@ -25,19 +25,13 @@ class AccountRepo(ABC):
 
     @abstractmethod
     @query
-    def get_account(self, account_id: str) -> Account:
-        """
-        Raises:
-            AccountNotFound: no account has this id.
-        """
+    def get_account(self, account_id: str) -> Account | None:
+        """The account with this id; None for any other text."""
 
     @abstractmethod
     @query
-    def get_account_by_email(self, email: str) -> Account:
-        """
-        Raises:
-            AccountNotFound: no account has this address.
-        """
+    def get_account_by_email(self, email: str) -> Account | None:
+        """The account with this address; None for any other text."""
 
     @abstractmethod
     @query
@@ -97,11 +91,11 @@ class AsyncAccountRepo(ABC):
 
     @abstractmethod
     @query
-    async def get_account(self, account_id: str) -> Account: ...
+    async def get_account(self, account_id: str) -> Account | None: ...
 
     @abstractmethod
     @query
-    async def get_account_by_email(self, email: str) -> Account: ...
+    async def get_account_by_email(self, email: str) -> Account | None: ...
 
     @abstractmethod
     @query

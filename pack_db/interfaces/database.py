@@ -1,7 +1,17 @@
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 from pack_db.interfaces.entities.database_status import DatabaseStatus
+
+
+class Savepoint(AbstractContextManager[Any]):
+    """The block of `Database.savepoint`."""
+
+    @abstractmethod
+    def roll_back(self) -> None:
+        """Undo what the block wrote so far; it goes on."""
 
 
 class Database(ABC):
@@ -11,8 +21,43 @@ class Database(ABC):
     Blocks may be inside each other in any order.
     """
 
+    @property
     @abstractmethod
-    def transaction(self) -> AbstractContextManager[None]:
+    def location(self) -> str:
+        """For people: the path of the file, or the server and the name, without a password."""
+
+    @abstractmethod
+    def run_migrations(self) -> list[str]:
+        """Bring the schema to the newest version; returns the names of the scripts applied.
+
+        Raises:
+            WrongDatabase: a newer pack-db, or a newer version of another package, made the
+                database.
+            ConfigurationError: a migration of another package is missing or failed.
+        """
+
+    @abstractmethod
+    def applied_and_pending(self) -> tuple[list[str], list[str]]:
+        """Names of the migrations that the database has, and of those it lacks.
+
+        Raises:
+            ConfigurationError: there are no migrations where they should be.
+            StorageError: the database cannot be read.
+        """
+
+    @abstractmethod
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement; returns its rows.
+
+        Outside of a transaction a write gets one of its own, with all that belongs to one.
+
+        Raises:
+            ConstraintViolated: a row would break a constraint of its table.
+            StorageError: the database failed.
+        """
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[Any]:
         """Commit what the block wrote, durably, when it ends.
 
         A block inside another joins the outer one. Leaving the block raises `StorageError`
@@ -29,7 +74,7 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def savepoint(self) -> AbstractContextManager[None]:
+    def savepoint(self) -> Savepoint:
         """Undo only what the block wrote if it raises; the transaction around it goes on.
 
         Without a transaction around it, it is one.
@@ -44,3 +89,7 @@ class Database(ABC):
 
     @abstractmethod
     def status(self) -> DatabaseStatus: ...
+
+    @abstractmethod
+    def close(self) -> None:
+        """Disconnect. On SQLite, write the WAL back into the database and give up the lock."""

@@ -1,9 +1,8 @@
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class JournaledMessage:
+class JournaledMessage(NamedTuple):
     """What tells one message with a write from all others."""
 
     client_id: bytes  # 16 random bytes, new for every channel of every process

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pack_db.errors import (
-    AccountNotFound,
     CallTimeout,
     ClientClosed,
     OutcomeUnknown,
@@ -204,10 +203,8 @@ class Task:
             return
         look = Action("accounts", "get_account_by_email", (call.email,), ENOUGH_S, wait_s)
         try:
-            yield look
-            call.seen_later = True
-        except AccountNotFound:
-            call.seen_later = False
+            account: Account | None = yield look
+            call.seen_later = account is not None
         except (PackDbError, Interrupted):
             return
         self._log.write(call)

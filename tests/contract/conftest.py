@@ -1,13 +1,10 @@
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
 from pack_db.config import Config
-from pack_db.impls.database.database_connection import DatabaseConnection
-from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.repos.peewee_ledger import PeeweeLedger
-from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import Account, CreateAccountInput
@@ -75,11 +72,9 @@ def sweeping_services() -> Iterator[Services]:
 
 @pytest.fixture(scope="package")
 def in_process_on_postgres_services(shared_postgres: PostgresServer) -> Iterator[Services]:
-    database = DatabaseConnection(Config({"DB_URL": shared_postgres.new_database()}))
-    database.run_migrations()
-    ledger = PeeweeLedger(database)
-    yield Services(PeeweeAccountRepo(database, ledger), PeeweeTokenRepo(database, ledger))
-    database.close()
+    with closing(ServiceFactory(Config({"DB_URL": shared_postgres.new_database()}))) as factory:
+        factory.get_database_connection().run_migrations()
+        yield in_process(factory)
 
 
 @pytest.fixture(scope="package")

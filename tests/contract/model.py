@@ -48,14 +48,15 @@ class Model:
         self.by_id[created.id] = ModelAccount(read, created.api_key)
         self._enter(created.id, "opening", created.token_remaining, created.topup_remaining, 0)
 
-    def get_account(self, account_id: str) -> Account:
-        return self._find(account_id).account
+    def get_account(self, account_id: str) -> Account | None:
+        known = self.by_id.get(account_id)
+        return None if known is None else known.account
 
-    def get_account_by_email(self, email: str) -> Account:
+    def get_account_by_email(self, email: str) -> Account | None:
         for known in self.by_id.values():
             if _same_email(known.account.email, email):
                 return known.account
-        raise AccountNotFound("model")
+        return None
 
     def authenticate(self, api_key: str) -> Account:
         for known in self.by_id.values():

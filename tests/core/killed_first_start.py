@@ -17,13 +17,13 @@ from pathlib import Path
 import apsw
 
 from pack_db.config import Config
-from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.service_factory import ServiceFactory
 
 RANDOM_KILLS = 25
 
 
 def start(path: Path) -> None:
-    DatabaseConnection(Config({"DB_PATH": str(path)})).run_migrations()
+    ServiceFactory(Config({"DB_PATH": str(path)})).get_database_connection().run_migrations()
 
 
 def start_until_statement(path: Path, number: int) -> None:

@@ -160,10 +160,23 @@ def test_a_socket_path_has_107_bytes_at_most() -> None:
     assert Config({"ZMQ_SOCKET_PATH": longest}).socket_path == Path(longest)
 
 
-@pytest.mark.parametrize("key", [ConfigKeys.DB_PATH, ConfigKeys.SOCKET_GROUP])
-def test_a_missing_key_without_a_default_is_an_error_that_names_it(key: ConfigKeys) -> None:
-    with pytest.raises(ConfigurationError, match=key):
-        Config({}).get(key)
+def test_every_key_gives_what_is_in_force() -> None:
+    config = Config({"HOME": "/home/user", "XDG_RUNTIME_DIR": "/run/user/1000", "WORKERS": "3"})
+    assert {key: config.get(key) for key in ConfigKeys} == {
+        "DB_PATH": "/home/user/.local/state/pack-db/pack-db.db",
+        "DB_URL": "",
+        "DB_SYNCHRONOUS": "FULL",
+        "ZMQ_SOCKET_PATH": "/run/user/1000/pack-db.sock",
+        "ZMQ_TIMEOUT_MS": "5000",
+        "SOCKET_MODE": "0600",
+        "SOCKET_GROUP": "",
+        "ALLOWED_UIDS": "",
+        "ALLOWED_GIDS": "",
+        "MAX_MESSAGE_BYTES": "262144",
+        "WORKERS": "3",
+        "LOG_LEVEL": "INFO",
+        "SERVICE_FACTORY": "",
+    }
 
 
 def test_a_caller_may_bring_a_default() -> None:

@@ -5,7 +5,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
@@ -14,8 +14,7 @@ import pytest
 from pack_db.config import Config
 from pack_db.errors import DatabaseInUse, PackDbError, StorageCorrupt, StorageError, WrongDatabase
 from pack_db.impls.database.database_connection import DatabaseConnection
-from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.service_factory import ServiceFactory
 from pack_db.impls.sqlite.file_lock import FileLock
 from pack_db.interfaces.entities.account import CreateAccountInput
 
@@ -23,8 +22,9 @@ HOLD = """
 import sys
 from pack_db.config import Config
 from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.service_factory import ServiceFactory
 
-database = DatabaseConnection(Config({"DB_PATH": sys.argv[1]}))
+database = ServiceFactory(Config({"DB_PATH": sys.argv[1]})).get_database_connection()
 database.run_migrations()
 print("open", flush=True)
 sys.stdin.read()
@@ -45,11 +45,8 @@ def held_by_another_process(path: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def open_and_close(path: Path) -> None:
-    database = DatabaseConnection(Config({"DB_PATH": str(path)}))
-    try:
-        database.run_migrations()
-    finally:
-        database.close()
+    with closing(ServiceFactory(Config({"DB_PATH": str(path)}))) as factory:
+        factory.get_database_connection().run_migrations()
 
 
 def refusal(path: Path) -> PackDbError:
@@ -77,17 +74,15 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def closed_database(path: Path) -> Path:
     """A database of ours with an account in it, that nobody has open."""
-    database = DatabaseConnection(Config({"DB_PATH": str(path)}))
-    database.run_migrations()
-    repo = PeeweeAccountRepo(database, PeeweeLedger(database))
-    repo.create_account(CreateAccountInput(email="user@example.com"))
-    database.close()
+    with closing(ServiceFactory(Config({"DB_PATH": str(path)}))) as factory:
+        factory.get_database_connection().run_migrations()
+        factory.get_account_repo().create_account(CreateAccountInput(email="user@example.com"))
     return path
 
 
 def test_the_default_directory_is_made(tmp_path: Path) -> None:
     config = Config({"HOME": str(tmp_path)})
-    DatabaseConnection(config).close()
+    ServiceFactory(config).get_database_connection().close()
     assert config.database_path.is_file()
     assert stat.S_IMODE(config.database_path.parent.stat().st_mode) == 0o700
 
@@ -101,7 +96,7 @@ def test_row_84_a_directory_that_was_named_is_not_made(tmp_path: Path) -> None:
 def test_only_the_owner_may_read_the_database_whatever_the_umask(path: Path) -> None:
     umask = os.umask(0)
     try:
-        database = DatabaseConnection(Config({"DB_PATH": str(path)}))
+        database = ServiceFactory(Config({"DB_PATH": str(path)})).get_database_connection()
         database.run_migrations()
         modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()}
         database.close()
@@ -189,7 +184,7 @@ def test_a_truncated_database_is_refused(closed_database: Path) -> None:
 
 
 def test_a_database_of_a_newer_pack_db_is_refused(closed_database: Path) -> None:
-    database = DatabaseConnection(Config({"DB_PATH": str(closed_database)}))
+    database = ServiceFactory(Config({"DB_PATH": str(closed_database)})).get_database_connection()
     database.execute("INSERT INTO schema_migrations (name, applied) VALUES ('9999_future', 0)")
     database.close()
     error = refusal(closed_database)
@@ -210,7 +205,7 @@ def test_a_second_connection_of_the_same_process_is_refused_too(
     database: DatabaseConnection, config: Config
 ) -> None:
     with pytest.raises(DatabaseInUse, match=rf"\b{os.getpid()}\b"):
-        DatabaseConnection(config)
+        ServiceFactory(config).get_database_connection()
 
 
 def test_a_lock_that_a_dead_process_left_is_no_obstacle(path: Path) -> None:
@@ -254,7 +249,8 @@ def test_row_83_a_link_to_the_database_is_followed_and_all_is_beside_the_file(
     (tmp_path / "current.db").symlink_to("releases/pack.db")
     real = tmp_path / "releases" / "pack.db"
     open_and_close(real)
-    database = DatabaseConnection(Config({"DB_PATH": str(tmp_path / "current.db")}))
+    config = Config({"DB_PATH": str(tmp_path / "current.db")})
+    database = ServiceFactory(config).get_database_connection()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["current.db", "releases"]
     assert sorted(p.name for p in real.parent.iterdir()) == [
         *("pack.db", "pack.db-shm", "pack.db-wal", "pack.db.lock")
@@ -307,11 +303,11 @@ def test_row_82_a_lock_file_that_is_gone_before_it_is_locked_does_not_count(
 
 def test_row_82_looking_for_the_lock_leaves_sqlite_its_own(path: Path) -> None:
     """Closing a descriptor of a file drops the locks that the process has on it (fcntl(2))."""
-    database = DatabaseConnection(Config({"DB_PATH": str(path)}))
+    database = ServiceFactory(Config({"DB_PATH": str(path)})).get_database_connection()
     database.run_migrations()
     path.with_name("pack.db.lock").unlink()
     with pytest.raises(DatabaseInUse):
-        DatabaseConnection(Config({"DB_PATH": str(path)}))
+        ServiceFactory(Config({"DB_PATH": str(path)})).get_database_connection()
     outsider = "import apsw, sys; apsw.Connection(sys.argv[1]).execute('SELECT * FROM accounts')"
     subprocess.run([sys.executable, "-c", outsider, str(path)], check=True)
     assert path.with_name("pack.db-wal").exists()  # whoever closes it last removes it

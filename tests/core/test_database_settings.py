@@ -1,9 +1,11 @@
 import threading
+from contextlib import closing
 
 import pytest
 
 from pack_db.config import Config
 from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.service_factory import ServiceFactory
 
 
 def pragma(database: DatabaseConnection, name: str) -> object:
@@ -25,11 +27,9 @@ def test_the_pragmas_are_what_durability_needs(database: DatabaseConnection) -> 
 
 @pytest.mark.parametrize(("name", "number"), [("NORMAL", 1), ("FULL", 2), ("EXTRA", 3)])
 def test_synchronous_is_as_configured(config: Config, name: str, number: int) -> None:
-    database = DatabaseConnection(
-        Config({"DB_PATH": str(config.database_path), "DB_SYNCHRONOUS": name})
-    )
-    assert pragma(database, "synchronous") == number
-    database.close()
+    settings = {"DB_PATH": str(config.database_path), "DB_SYNCHRONOUS": name}
+    with closing(ServiceFactory(Config(settings))) as factory:
+        assert pragma(factory.get_database_connection(), "synchronous") == number
 
 
 def test_the_pragmas_hold_in_every_thread(database: DatabaseConnection) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.errors import ConfigurationError, StorageUnavailable
-from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.service_factory import ServiceFactory
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from pack_db.impls.database.database_connection import DatabaseConnection
 )
 def test_a_url_that_cannot_be_read_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(ConfigurationError, match="DB_URL: libpq cannot read it") as caught:
-        DatabaseConnection(Config({"DB_URL": url}))
+        ServiceFactory(Config({"DB_URL": url})).get_database_connection()
     assert "secret" not in str(caught.value)
 
 
@@ -31,7 +31,9 @@ def test_a_server_that_is_not_there_is_named_without_the_password(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with pytest.raises(StorageUnavailable, match=r"postgresql://127.0.0.1:1/mine:") as caught:
-        DatabaseConnection(Config({"DB_URL": "postgresql://me:secret@127.0.0.1:1/mine"}))
+        ServiceFactory(
+            Config({"DB_URL": "postgresql://me:secret@127.0.0.1:1/mine"})
+        ).get_database_connection()
     assert "secret" not in str(caught.value) + caplog.text
 
 

@@ -3,28 +3,25 @@
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from pack_db.config import Config
 from pack_db.errors import PackDbError, StorageCorrupt, StorageError, WrongDatabase
-from pack_db.impls.database.database_connection import DatabaseConnection
-from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.service_factory import ServiceFactory
 
 KILLED = """
 import os, sys
 from pack_db.config import Config
-from pack_db.impls.database.database_connection import DatabaseConnection
-from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
 
 path, write_back, *emails = sys.argv[1:]
-database = DatabaseConnection(Config({"DB_PATH": path}))
+factory = ServiceFactory(Config({"DB_PATH": path}))
+database, accounts = factory.get_database_connection(), factory.get_account_repo()
 database.run_migrations()
-accounts = PeeweeAccountRepo(database, PeeweeLedger(database))
 for email in emails:
     accounts.create_account(CreateAccountInput(email=email))
     if write_back == "yes":
@@ -46,13 +43,9 @@ def log_of(path: Path) -> Path:
 
 
 def emails_in(path: Path) -> list[str]:
-    database = DatabaseConnection(Config({"DB_PATH": str(path)}))
-    try:
-        database.run_migrations()
-        accounts = PeeweeAccountRepo(database, PeeweeLedger(database))
-        return [account.email for account in accounts.list_accounts()]
-    finally:
-        database.close()
+    with closing(ServiceFactory(Config({"DB_PATH": str(path)}))) as factory:
+        factory.get_database_connection().run_migrations()
+        return [account.email for account in factory.get_account_repo().list_accounts()]
 
 
 def refusal(path: Path) -> PackDbError:
@@ -164,7 +157,7 @@ def test_row_81_an_empty_log_is_no_obstacle(path: Path) -> None:
 
 
 def test_row_81_a_database_that_is_cut_off_is_refused_however_large(path: Path) -> None:
-    database = DatabaseConnection(Config({"DB_PATH": str(path)}))
+    database = ServiceFactory(Config({"DB_PATH": str(path)})).get_database_connection()
     database.run_migrations()
     database.execute("CREATE TABLE large (content BLOB)")
     database.execute("INSERT INTO large VALUES (zeroblob(20 * 1024 * 1024))")

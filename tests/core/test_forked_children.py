@@ -10,7 +10,6 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.errors import DatabaseInUse, StorageError
-from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
 from tests.exactly_once.child import forks
@@ -47,7 +46,6 @@ PREAMBLE = """
 import os, sys, time
 from pack_db.config import Config
 from pack_db.errors import DatabaseInUse, PackDbError
-from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
 
@@ -160,10 +158,11 @@ sys.stdin.read()
     assert parent.stdin is not None
     assert "before this one was forked" in parent.stdout.readline()
     with pytest.raises(DatabaseInUse, match=rf"\b{parent.pid}\b"):
-        DatabaseConnection(Config({"DB_PATH": str(path)}))
+        ServiceFactory(Config({"DB_PATH": str(path)})).get_database_connection()
     parent.kill()
     parent.wait()
-    database = DatabaseConnection(Config({"DB_PATH": str(path)}))  # the child is still there
+    # The child is still there.
+    database = ServiceFactory(Config({"DB_PATH": str(path)})).get_database_connection()
     os.write(writer, b"x")
     assert "database_in_use " in parent.stdout.readline()
     assert parent.stdout.read() == ""
@@ -188,11 +187,11 @@ if os.fork() == 0:
     def open_once_it_has_ended():
         while True:
             try:
-                return DatabaseConnection(Config())
+                return ServiceFactory(Config()).get_database_connection()
             except DatabaseInUse:
                 time.sleep(0.01)
     refused(open_once_it_has_ended)
-    other = DatabaseConnection(Config({"DB_PATH": sys.argv[1] + ".other"}))
+    other = ServiceFactory(Config({"DB_PATH": sys.argv[1] + ".other"})).get_database_connection()
     print(len(other.run_migrations()) > 0, flush=True)
     other.close()
     sys.exit()
@@ -203,7 +202,7 @@ os.kill(os.getpid(), 9)
     refusal, other = done.stdout.splitlines()
     assert refusal.startswith(f"storage_error {path} was open in the process")
     assert other == "True"
-    database = DatabaseConnection(Config({"DB_PATH": str(path)}))
+    database = ServiceFactory(Config({"DB_PATH": str(path)})).get_database_connection()
     assert database.execute("SELECT email FROM accounts") == [("parent@example.com",)]
     database.close()
 

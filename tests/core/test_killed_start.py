@@ -4,8 +4,7 @@ from pathlib import Path
 
 from pack_db.config import Config
 from pack_db.impls.database.database_connection import DatabaseConnection
-from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
 from tests.core import killed_first_start
 
@@ -34,17 +33,16 @@ def test_a_first_start_killed_at_any_moment_is_finished_by_the_next(tmp_path: Pa
     directories = sorted(tmp_path.iterdir())
     found = set()
     for directory in directories:
-        database = DatabaseConnection(Config({"DB_PATH": str(directory / "pack.db")}))
+        factory = ServiceFactory(Config({"DB_PATH": str(directory / "pack.db")}))
+        database = factory.get_database_connection()
         applied, tables = migrations_and_tables(database)
         assert tables == set().union(*(TABLES_OF_MIGRATION[name] for name in applied))
         found.add(len(applied))
 
         assert set(database.run_migrations()) == TABLES_OF_MIGRATION.keys() - applied
-        PeeweeAccountRepo(database, PeeweeLedger(database)).create_account(
-            CreateAccountInput(email="user@example.com")
-        )
+        factory.get_account_repo().create_account(CreateAccountInput(email="user@example.com"))
         assert database.execute("PRAGMA integrity_check") == [("ok",)]
-        database.close()
+        factory.close()
         assert sorted(p.name for p in directory.iterdir()) == ["pack.db", "pack.db.lock"]
     # The kills did fall before, between and after the migrations.
     assert found == {0, 1, 2, 3, 4}

@@ -10,8 +10,8 @@ from pack_db.impls.database import models
 from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.database.storage_errors import ConstraintViolated
 from pack_db.impls.migrations import runner
-from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.service_factory import ServiceFactory
+from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import CreateAccountInput
 
 MODELS = [m for m in vars(models).values() if isinstance(m, type) and issubclass(m, peewee.Model)]
@@ -19,10 +19,8 @@ COLUMN_TYPES = {"TEXT": "TEXT", "BLOB": "BLOB", "BIGINT": "INTEGER", "INT": "INT
 
 
 @pytest.fixture
-def filled(database: DatabaseConnection) -> DatabaseConnection:
-    PeeweeAccountRepo(database, PeeweeLedger(database)).create_account(
-        CreateAccountInput(email="user@example.com")
-    )
+def filled(database: DatabaseConnection, accounts: AccountRepo) -> DatabaseConnection:
+    accounts.create_account(CreateAccountInput(email="user@example.com"))
     return database
 
 
@@ -109,10 +107,10 @@ def test_the_database_itself_refuses_a_bad_ledger_entry(
         filled.execute(f"UPDATE ledger_entries SET {change}")
 
 
-def test_two_accounts_cannot_share_an_address_or_a_key(filled: DatabaseConnection) -> None:
-    PeeweeAccountRepo(filled, PeeweeLedger(filled)).create_account(
-        CreateAccountInput(email="other@example.com")
-    )
+def test_two_accounts_cannot_share_an_address_or_a_key(
+    filled: DatabaseConnection, accounts: AccountRepo
+) -> None:
+    accounts.create_account(CreateAccountInput(email="other@example.com"))
     for column in ("email_key", "api_key_hash"):
         with pytest.raises(ConstraintViolated):
             filled.execute(f"UPDATE accounts SET {column} = (SELECT max({column}) FROM accounts)")
@@ -120,7 +118,7 @@ def test_two_accounts_cannot_share_an_address_or_a_key(filled: DatabaseConnectio
 
 def test_migrations_run_once(config: Config) -> None:
     scripts = sorted(p.stem for p in migrations().glob("[0-9]*.py"))
-    database = DatabaseConnection(config)
+    database = ServiceFactory(config).get_database_connection()
     assert database.run_migrations() == scripts
     assert database.run_migrations() == []
     assert database.status().schema_version == scripts[-1]
@@ -128,11 +126,13 @@ def test_migrations_run_once(config: Config) -> None:
 
 
 def test_no_key_is_stored_readable(
-    filled: DatabaseConnection, config: Config, read_files: Callable[[Path], bytes]
+    filled: DatabaseConnection,
+    accounts: AccountRepo,
+    config: Config,
+    read_files: Callable[[Path], bytes],
 ) -> None:
-    repo = PeeweeAccountRepo(filled, PeeweeLedger(filled))
-    account = repo.create_account(CreateAccountInput(email="key@example.com"))
-    rotated = repo.rotate_api_key(account.id)
+    account = accounts.create_account(CreateAccountInput(email="key@example.com"))
+    rotated = accounts.rotate_api_key(account.id)
     stored = read_files(config.database_path.parent)
     assert b"key@example.com" in stored
     for key in (account.api_key, rotated.api_key):

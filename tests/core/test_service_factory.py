@@ -1,7 +1,9 @@
+import re
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 
@@ -12,12 +14,34 @@ from pack_db.config import Config
 from pack_db.errors import PackDbError
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
+from tests.support.services import existing
 
 
 def test_there_is_one_factory_until_it_is_reset(factory: ServiceFactory) -> None:
     assert ServiceFactory.get_instance() is factory
     ServiceFactory.reset()
     assert ServiceFactory.get_instance() is not factory
+
+
+def test_the_one_factory_may_be_given_its_configuration(config: Config) -> None:
+    class WithoutArguments(ServiceFactory):
+        def __init__(self) -> None:
+            super().__init__()
+
+    factory = WithoutArguments.get_instance(config)
+    assert factory.get_config() is config
+    assert ServiceFactory.get_instance() is factory
+    ServiceFactory.reset()
+
+
+def test_a_factory_of_ones_own_is_closed_with_what_it_opened(config: Config) -> None:
+    with closing(ServiceFactory(config)) as own:
+        accounts = own.get_account_repo()
+        own.get_database_connection().run_migrations()
+        assert accounts.list_accounts() == []
+    with pytest.raises(PackDbError):
+        accounts.list_accounts()
+    ServiceFactory(config).close()  # nothing was opened
 
 
 def test_everything_is_created_once(factory: ServiceFactory) -> None:
@@ -49,7 +73,13 @@ def test_all_that_is_public_is_imported_from_the_package_itself() -> None:
     for name, module in pack_db._MODULES.items():
         assert getattr(pack_db, name) is getattr(import_module(module), name)
     with pytest.raises(AttributeError, match="nothing_else"):
-        _ = pack_db.nothing_else
+        _ = pack_db.nothing_else  # type: ignore[attr-defined]
+
+
+def test_type_checkers_are_told_the_same_as_programs() -> None:
+    source = Path(pack_db.__file__).read_text()
+    told = re.findall(r"^    from (\S+) import (\w+) as \2$", source, re.MULTILINE)
+    assert {name: module for module, name in told} == pack_db._MODULES
 
 
 def test_nothing_is_created_before_it_is_asked_for(
@@ -79,7 +109,7 @@ def test_what_was_written_is_there_after_a_reset(factory: ServiceFactory) -> Non
     ServiceFactory.reset()
     anew = ServiceFactory.get_instance()
     assert anew.get_database_connection().run_migrations() == []
-    assert anew.get_account_repo().get_account(account.id).email == "a@example.com"
+    assert existing(anew.get_account_repo().get_account(account.id)).email == "a@example.com"
 
 
 def test_a_repository_kept_beyond_the_reset_is_closed(factory: ServiceFactory) -> None:

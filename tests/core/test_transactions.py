@@ -10,13 +10,12 @@ from pack_db.errors import EmailTaken, InvalidInput, StorageError, StorageFull, 
 from pack_db.impls.compiled_query import parameter
 from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.database.models import ReplyJournalModel as J
-from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.repos.peewee_ledger import PeeweeLedger
-from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
+from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import Account, CreateAccountInput, UpdateAccountInput
 from pack_db.interfaces.token_repo import TokenRepo
 from tests.support.postgres_server import PostgresServer
+from tests.support.services import existing
 
 
 @contextmanager
@@ -28,24 +27,14 @@ def left_by_an_error(block: AbstractContextManager[None]) -> Iterator[None]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def any_database(request: pytest.FixtureRequest) -> Iterator[DatabaseConnection]:
+def any_factory(request: pytest.FixtureRequest) -> Iterator[ServiceFactory]:
     if request.param == "sqlite":
-        yield request.getfixturevalue("database")
+        yield request.getfixturevalue("factory")
         return
     server: PostgresServer = request.getfixturevalue("shared_postgres")
-    with closing(DatabaseConnection(Config({"DB_URL": server.new_database()}))) as database:
-        database.run_migrations()
-        yield database
-
-
-@pytest.fixture
-def accounts(database: DatabaseConnection) -> AccountRepo:
-    return PeeweeAccountRepo(database, PeeweeLedger(database))
-
-
-@pytest.fixture
-def tokens(database: DatabaseConnection) -> TokenRepo:
-    return PeeweeTokenRepo(database, PeeweeLedger(database))
+    with closing(ServiceFactory(Config({"DB_URL": server.new_database()}))) as factory:
+        factory.get_database_connection().run_migrations()
+        yield factory
 
 
 def create(accounts: AccountRepo, email: str) -> Account:
@@ -162,10 +151,9 @@ def test_a_transaction_in_a_snapshot_is_one_of_its_own(
 @pytest.mark.parametrize("inner", ["transaction", "savepoint", "snapshot"])
 @pytest.mark.parametrize("innermost", ["transaction", "savepoint", "snapshot"])
 def test_blocks_may_be_inside_each_other_in_any_order(
-    any_database: DatabaseConnection, outer: str, inner: str, innermost: str
+    any_factory: ServiceFactory, outer: str, inner: str, innermost: str
 ) -> None:
-    database = any_database
-    accounts = PeeweeAccountRepo(database, PeeweeLedger(database))
+    database, accounts = any_factory.get_database_connection(), any_factory.get_account_repo()
     with getattr(database, outer)():
         assert emails(accounts) == []
         with getattr(database, inner)():
@@ -181,11 +169,10 @@ def test_blocks_may_be_inside_each_other_in_any_order(
 @pytest.mark.parametrize("inner", ["transaction", "savepoint", "snapshot"])
 @pytest.mark.parametrize("outer", ["transaction", "savepoint"])
 def test_an_error_undoes_what_is_inside_the_block_that_it_leaves(
-    any_database: DatabaseConnection, outer: str, inner: str
+    any_factory: ServiceFactory, outer: str, inner: str
 ) -> None:
     """A savepoint inside undoes itself alone; anything else is a part of what is around it."""
-    database = any_database
-    accounts = PeeweeAccountRepo(database, PeeweeLedger(database))
+    database, accounts = any_factory.get_database_connection(), any_factory.get_account_repo()
     with getattr(database, outer)():
         create(accounts, "a@example.com")
         with left_by_an_error(getattr(database, inner)()):
@@ -277,7 +264,7 @@ def test_threads_may_share_the_repositories(accounts: AccountRepo, tokens: Token
     def work(number: int) -> None:
         for _ in range(25):
             tokens.consume_tokens(account.id, 1)
-            assert accounts.get_account(account.id).email == "a@example.com"
+            assert existing(accounts.get_account(account.id)).email == "a@example.com"
 
     in_threads(8, work)
     assert tokens.get_balance(account.id).total == 1000 - 8 * 25

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from pack_db.impls.repos.peewee_ledger import PeeweeLedger
 from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.token import TokenBalance
@@ -28,8 +27,7 @@ class WaitingTokenRepo(PeeweeTokenRepo):
 
 class WaitingFactory(ServiceFactory):
     def get_services(self) -> Mapping[str, object]:
-        database = self.get_database_connection()
-        tokens = WaitingTokenRepo(database, PeeweeLedger(database))
+        tokens = WaitingTokenRepo(self.get_database_connection(), self._get_ledger())
         return {**super().get_services(), "tokens": tokens}
 
 

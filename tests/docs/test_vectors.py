@@ -7,24 +7,21 @@ from typing import Any
 
 import pytest
 
-from pack_db_client.protocol.messages import (
-    VERSION,
-    decode_reply,
-    decode_request,
-    encode_call,
-    encode_reply,
-    encode_request,
-)
+from pack_db_client.protocol.packing import VERSION
+from pack_db_client.protocol.replies import decode_reply, encode_reply
+from pack_db_client.protocol.requests import decode_request, encode_call, encode_request
 from tests.docs.account_of_the_vectors import start_with_accounts
 from tests.support.daemon_process import DaemonProcess
 from tests.support.running_daemon import running_daemon
 from tests.wire.raw_client import RawClient, pack
 
-VECTORS = json.loads((Path(__file__).parents[2] / "docs" / "test-vectors.json").read_text())
+ROOT = Path(__file__).parents[2]
+VECTORS = json.loads((ROOT / "docs" / "test-vectors.json").read_text())
 
 
-def vectors(kind: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("vector", VECTORS[kind], ids=lambda vector: vector["meaning"])
+def vectors(*kinds: str) -> pytest.MarkDecorator:
+    of_kinds = [vector for kind in kinds for vector in VECTORS[kind]]
+    return pytest.mark.parametrize("vector", of_kinds, ids=lambda vector: vector["meaning"])
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +56,7 @@ def test_these_bytes_are_a_request(vector: dict[str, Any]) -> None:
     assert [[c.method, c.arguments] for c in request.calls if c] == vector["calls"]
 
 
-@vectors("replies")
+@vectors("replies", "values")
 def test_a_reply_is_these_bytes_and_these_bytes_are_a_reply(vector: dict[str, Any]) -> None:
     data = bytes.fromhex(vector["hex"])
     sequence, results, clock_ns = decode_reply(data)
@@ -85,6 +82,14 @@ def test_the_daemon_really_answers_so(short_path: Path) -> None:
     assert answered == {
         vector["meaning"]: vector["results"] for vector in VECTORS["replies"] if "calls" in vector
     }
+
+
+def test_a_daemon_with_the_service_of_the_values_answers_so() -> None:
+    factory = "tests.own_services.values:ValuesFactory"
+    settings = {"PYTHONPATH": str(ROOT), "SERVICE_FACTORY": factory}
+    with running_daemon(settings) as daemon, RawClient(daemon.socket_path) as client:
+        for vector in VECTORS["values"]:
+            assert client.batch(*vector["calls"]) == vector["results"], vector["meaning"]
 
 
 @vectors("refusals")

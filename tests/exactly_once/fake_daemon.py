@@ -8,7 +8,8 @@ from pathlib import Path
 
 import zmq
 
-from pack_db_client.protocol.messages import Request, decode_request, encode_reply, encode_value
+from pack_db_client.protocol.replies import encode_reply, encode_value
+from pack_db_client.protocol.requests import Request, decode_request
 
 _STOP = b"s"
 _ANSWER_KEPT = b"a"

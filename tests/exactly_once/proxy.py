@@ -8,7 +8,7 @@ from pathlib import Path
 
 import zmq
 
-from pack_db_client.protocol.messages import decode_request
+from pack_db_client.protocol.requests import decode_request
 from tests.exactly_once.fake_daemon import shut_down
 
 _LATE_MS = 100

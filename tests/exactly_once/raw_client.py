@@ -9,7 +9,8 @@ from typing import Any
 
 import zmq
 
-from pack_db_client.protocol.messages import decode_reply, encode_call, encode_request
+from pack_db_client.protocol.replies import decode_reply
+from pack_db_client.protocol.requests import encode_call, encode_request
 
 _PATIENCE_MS = 30_000
 

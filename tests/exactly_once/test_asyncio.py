@@ -22,7 +22,8 @@ from pack_db_client import (
     OutcomeUnknown,
     PackDb,
 )
-from pack_db_client.protocol.messages import Request, encode_error, encode_reply
+from pack_db_client.protocol.replies import encode_error, encode_reply
+from pack_db_client.protocol.requests import Request
 from pack_db_client.transport.call_queue import MAX_CALLS_TOGETHER
 from tests.exactly_once.fake_daemon import FakeDaemon, answer_nothing, answer_pong, fake_daemon
 from tests.exactly_once.ledger import consumed

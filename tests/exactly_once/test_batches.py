@@ -16,7 +16,7 @@ from pack_db_client import (
     OutcomeUnknown,
     PackDb,
 )
-from pack_db_client.protocol.messages import MAX_CALLS
+from pack_db_client.protocol.untrusted import MAX_CALLS
 from tests.exactly_once.crashing_daemon import crashing_daemon_command
 from tests.exactly_once.fake_daemon import fake_daemon
 from tests.exactly_once.ledger import consumed

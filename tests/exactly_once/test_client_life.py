@@ -19,7 +19,8 @@ from pack_db_client import (
     ClocksDiffer,
     PackDb,
 )
-from pack_db_client.protocol.messages import Request, encode_reply, encode_value
+from pack_db_client.protocol.replies import encode_reply, encode_value
+from pack_db_client.protocol.requests import Request
 from tests.exactly_once.fake_daemon import answer_nothing, fake_daemon
 from tests.exactly_once.ledger import consumed
 from tests.support.daemon_process import DaemonProcess
@@ -96,8 +97,8 @@ _DROPPED = {
         kept = []
         for _ in range(50):
             try:
-                PackDb(path, timeout_s=10).accounts.get_account("no id")
-            except InvalidInput as error:
+                PackDb(path, timeout_s=10).accounts.authenticate("no key")
+            except InvalidApiKey as error:
                 kept.append(error)
         kept.clear()
         """,

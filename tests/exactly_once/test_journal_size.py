@@ -14,6 +14,7 @@ from pack_db.config import Config
 from pack_db.errors import ReplyNotKept, SequenceTooOld, StorageConflict
 from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.exactly_once.peewee_reply_journal import PeeweeReplyJournal
+from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.reply_journal import JournaledMessage
 from pack_db_client import Account, PackDb
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess
@@ -31,7 +32,7 @@ class Clock:
 
 @pytest.fixture
 def database(config: Config) -> Iterator[DatabaseConnection]:
-    database = DatabaseConnection(config)
+    database = ServiceFactory(config).get_database_connection()
     database.run_migrations()
     yield database
     database.close()

@@ -10,7 +10,8 @@ import pytest
 
 from pack_db.errors import DeadlinePassed, OutcomeUnknown
 from pack_db_client import Account, AsyncPackDb, CreateAccountInput, PackDb
-from pack_db_client.protocol.messages import Request, encode_error, encode_reply
+from pack_db_client.protocol.replies import encode_error, encode_reply
+from pack_db_client.protocol.requests import Request
 from tests.exactly_once.fake_daemon import answer_pong, fake_daemon
 from tests.exactly_once.ledger import consumed
 from tests.exactly_once.proxy import Mischief, proxy

@@ -9,7 +9,8 @@ import pytest
 from pack_db.errors import NotStarted
 from pack_db.interfaces.query import query
 from pack_db_client import AsyncPackDb, CallTimeout, PackDb
-from pack_db_client.protocol.messages import Request, encode_error, encode_reply, encode_value
+from pack_db_client.protocol.replies import encode_error, encode_reply, encode_value
+from pack_db_client.protocol.requests import Request
 from tests.exactly_once.fake_daemon import fake_daemon
 
 _AT_ONCE = 3

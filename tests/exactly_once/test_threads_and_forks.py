@@ -5,11 +5,12 @@ from functools import partial
 from pathlib import Path
 
 from pack_db_client import Account, AsyncPackDb, CreateAccountInput, PackDb
-from pack_db_client.protocol.messages import Request
+from pack_db_client.protocol.requests import Request
 from tests.exactly_once.child import ForkedChild, forks
 from tests.exactly_once.fake_daemon import answer_pong, fake_daemon
 from tests.exactly_once.ledger import consumed
 from tests.support.daemon_process import DaemonProcess
+from tests.support.services import existing
 
 _client: PackDb
 _account_id: str
@@ -25,7 +26,7 @@ def test_sixteen_threads_get_each_their_own_replies(daemon: DaemonProcess, db: P
             left = db.tokens.consume_tokens(account.id, amount)
             assert left.account_id == account.id
             assert left.total == account.token_remaining - sum(range(amount + 1))
-            assert db.accounts.get_account(account.id).email == account.email
+            assert existing(db.accounts.get_account(account.id)).email == account.email
 
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(use, accounts))

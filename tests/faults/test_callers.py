@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pack_db_client import PackDb, PermissionDenied
-from pack_db_client.protocol.messages import decode_reply
+from pack_db_client.protocol.replies import decode_reply
 from tests.faults.conditions import NOBODY, as_nobody, needs_root
 from tests.faults.good_client import good_client
 from tests.faults.zmtp_peer import ZmtpPeer, req_message

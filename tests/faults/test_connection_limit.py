@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pack_db_client import CreateAccountInput, PackDb
-from pack_db_client.protocol.messages import decode_reply
+from pack_db_client.protocol.replies import decode_reply
 from tests.faults.conditions import descriptor_count, wait_until
 from tests.faults.good_client import good_client
 from tests.faults.zmtp_peer import ZmtpPeer, req_message

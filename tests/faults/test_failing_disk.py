@@ -12,9 +12,7 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.errors import StorageError, StorageFull
-from pack_db.impls.database.database_connection import DatabaseConnection
-from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.service_factory import ServiceFactory
 from pack_db_client import Account, CreateAccountInput, PackDb
 from tests.exactly_once.child import as_nobody
 from tests.faults.conditions import NOBODY, needs_root
@@ -99,9 +97,9 @@ def test_row_44_on_a_full_disk_reads_go_on_and_writes_resume_when_there_is_room(
 def test_row_44_a_database_at_its_largest_size_takes_writes_again_when_it_may_grow(
     config: Config,
 ) -> None:
-    database = DatabaseConnection(config)
+    factory = ServiceFactory(config)
+    database, accounts = factory.get_database_connection(), factory.get_account_repo()
     database.run_migrations()
-    accounts = PeeweeAccountRepo(database, PeeweeLedger(database))
     [(pages,)] = database.execute("PRAGMA page_count")
     database.execute(f"PRAGMA max_page_count = {pages}")
     made = 0
@@ -185,7 +183,7 @@ def test_row_46_what_may_not_be_written_to_is_refused_by_name(
 
     def open_it() -> str:
         try:
-            database = DatabaseConnection(Config({"DB_PATH": str(path)}))
+            database = ServiceFactory(Config({"DB_PATH": str(path)})).get_database_connection()
         except StorageError as error:
             return f"{error.code}: {error}"
         database.run_migrations()

@@ -9,19 +9,15 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.impls.database.database_connection import DatabaseConnection
-from pack_db.impls.exactly_once.peewee_reply_journal import PeeweeReplyJournal
-from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.repos.peewee_ledger import PeeweeLedger
-from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
+from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
+from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import Account, CreateAccountInput
 from pack_db.interfaces.services import SERVICES
-from pack_db_client.protocol.messages import decode_reply
 from pack_db_client.protocol.methods import methods_of
+from pack_db_client.protocol.replies import decode_reply
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
-from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
 from pack_db_daemon.dispatch.method_table import MethodTable
-from pack_db_daemon.dispatch.retries import Retries
 from tests.wire.raw_client import request
 
 Call = list[Any]
@@ -78,21 +74,27 @@ class FailingConnection(DatabaseConnection):
         raise apsw.FullError("a fault") if self._undoes_all else apsw.IOError("a fault")
 
 
+class FailingFactory(ServiceFactory):
+    def get_database_connection(self) -> FailingConnection:
+        if self._database_connection is None:
+            self._database_connection = FailingConnection(self.get_config())
+        assert isinstance(self._database_connection, FailingConnection)
+        return self._database_connection
+
+
 class Bench:
     """The daemon without its sockets, on a connection that fails when asked to."""
 
     def __init__(self, config: Config) -> None:
-        self.database = FailingConnection(config)
+        factory = FailingFactory(config)
+        self.database = factory.get_database_connection()
         self.database.run_migrations()
-        self._ledger = PeeweeLedger(self.database)
-        self.accounts = PeeweeAccountRepo(self.database, self._ledger)
-        self.tokens = PeeweeTokenRepo(self.database, self._ledger)
-        retries = Retries()
+        self.accounts = factory.get_account_repo()
+        self.tokens = factory.get_token_repo()
         self.dispatcher = Dispatcher(
-            MethodTable(SERVICES, {"accounts": self.accounts, "tokens": self.tokens}),
+            MethodTable(factory.services, factory.get_services()),
             self.database,
-            ExactlyOnce(self.database, PeeweeReplyJournal(self.database), retries),
-            retries,
+            ExactlyOnce(self.database, factory.get_reply_journal()),
             CallStatistics(),
             2**18,
             budget_ns=10**12,

@@ -13,7 +13,7 @@ import pytest
 import zmq
 
 from pack_db_client import Account, CreateAccountInput, PackDb
-from pack_db_client.protocol.messages import decode_reply
+from pack_db_client.protocol.replies import decode_reply
 from tests.faults.conditions import descriptor_count, memory_mib, wait_until
 from tests.faults.good_client import GoodClient, good_client
 from tests.faults.zmtp_peer import ZmtpPeer, frame, req_message

@@ -7,7 +7,7 @@ import pytest
 import zmq
 
 from pack_db_client import CreateAccountInput
-from pack_db_client.protocol.messages import decode_reply
+from pack_db_client.protocol.replies import decode_reply
 from tests.faults.conditions import memory_mib, wait_until
 from tests.faults.good_client import good_client
 from tests.faults.zmtp_peer import ZmtpPeer, req_message

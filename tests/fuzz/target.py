@@ -10,18 +10,15 @@ import atheris
 
 with atheris.instrument_imports(include=["pack_db", "pack_db_client", "pack_db_daemon"]):
     from pack_db.config import Config
-    from pack_db.impls.database.database_connection import DatabaseConnection
+    from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
     from pack_db.impls.exactly_once.peewee_reply_journal import PeeweeReplyJournal
-    from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
-    from pack_db.impls.repos.peewee_ledger import PeeweeLedger
-    from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
-    from pack_db.interfaces.services import SERVICES
-    from pack_db_client.protocol.messages import Refusal, decode_reply, decode_request
+    from pack_db.impls.service_factory import ServiceFactory
+    from pack_db.interfaces.reply_journal import ReplyJournal
+    from pack_db_client.protocol.replies import decode_reply
+    from pack_db_client.protocol.requests import Refusal, decode_request
     from pack_db_daemon.dispatch.call_statistics import CallStatistics
     from pack_db_daemon.dispatch.dispatcher import Dispatcher
-    from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
     from pack_db_daemon.dispatch.method_table import MethodTable
-    from pack_db_daemon.dispatch.retries import Retries
 
 MAX_REPLY_BYTES = 2**18
 NOW_NS = 10**12
@@ -32,26 +29,23 @@ def _clock_ns() -> int:
     return NOW_NS
 
 
+class _Factory(ServiceFactory):
+    def get_reply_journal(self) -> ReplyJournal:
+        return PeeweeReplyJournal(self.get_database_connection(), _clock_ns)
+
+
 def make_dispatcher(directory: Path) -> Dispatcher:
-    database = DatabaseConnection(
-        Config({"DB_PATH": str(directory / "pack.db"), "DB_SYNCHRONOUS": "NORMAL"})
-    )
+    config = Config({"DB_PATH": str(directory / "pack.db"), "DB_SYNCHRONOUS": "NORMAL"})
+    factory = _Factory(config)
+    database = factory.get_database_connection()
     database.run_migrations()
-    ledger = PeeweeLedger(database)
-    services = {
-        "accounts": PeeweeAccountRepo(database, ledger),
-        "tokens": PeeweeTokenRepo(database, ledger),
-    }
-    journal = PeeweeReplyJournal(database, _clock_ns)
-    retries = Retries(clock_ns=_clock_ns)
     return Dispatcher(
-        MethodTable(SERVICES, services),
+        MethodTable(factory.services, factory.get_services()),
         database,
-        ExactlyOnce(database, journal, retries, _clock_ns),
-        retries,
+        ExactlyOnce(database, factory.get_reply_journal(), _clock_ns),
         CallStatistics(),
         MAX_REPLY_BYTES,
-        _clock_ns,
+        clock_ns=_clock_ns,
     )
 
 

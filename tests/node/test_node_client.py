@@ -9,10 +9,12 @@ import pytest
 
 from pack_db.errors import NotStarted
 from pack_db_client import CreateAccountInput, PackDb
-from pack_db_client.protocol.messages import Request, encode_error, encode_reply, encode_value
+from pack_db_client.protocol.replies import encode_error, encode_reply, encode_value
+from pack_db_client.protocol.requests import Request
 from tests.exactly_once.crashing_daemon import crashing_daemon_command
 from tests.exactly_once.fake_daemon import answer_nothing, fake_daemon
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess
+from tests.support.running_daemon import running_daemon
 
 VECTORS = Path(__file__).parents[2] / "docs" / "test-vectors.json"
 NodeProcess = subprocess.Popen[str]
@@ -100,7 +102,7 @@ def test_the_bytes_are_those_of_the_test_vectors(
             const id = Buffer.from(v.client_id, "hex");
             if (hex([1, id, v.sequence, deadline, v.calls]) !== v.hex) wrong.push(v.meaning);
         }
-        for (const v of vectors.replies) {
+        for (const v of [...vectors.replies, ...vectors.values]) {
             const decoded = JSON.stringify(decode(Buffer.from(v.hex, "hex")));
             const expected = [1, v.sequence, v.results, v.clock];
             if (decoded !== JSON.stringify(expected)) wrong.push(v.meaning);
@@ -108,6 +110,33 @@ def test_the_bytes_are_those_of_the_test_vectors(
         return [vectors.requests.length + vectors.replies.length > 0, wrong];
     """
     assert result(start_node(daemon.socket_path, program, str(VECTORS))) == [True, []]
+
+
+def test_values_that_travel_as_text_are_read_and_sent(start_node: StartNode) -> None:
+    factory = "tests.own_services.values:ValuesFactory"
+    program = """
+        const at = new Date("2027-01-31T12:00:00.250Z");
+        const label = { text: "gift", since: "1999-12-31" };
+        const order = { id: args[0], at, state: "done", lines: [], by_day: { a: "1E+3" }, label };
+        const returned = await db.call("values.order", { value: order });
+        const { details } = await db.call("values.refuse", [
+          { ...order, lines: [{ article: args[0], price: "0.10" }] },
+        ]).catch((error) => error);
+        return [
+          new Date(await db.call("values.moment", [at])).getTime() === at.getTime(),
+          new Date(returned.at).getTime() === at.getTime(),
+          new Date(details.at).getTime() === at.getTime(),
+          [returned.id, returned.by_day, returned.label, details.price],
+          (await db.batch([["values.price", [1.5]]]))[0].code,
+        ];
+    """
+    an_id = "01932c07-9d3e-7c55-8a2f-3f5d0c9b1e42"
+    label = {"text": "gift", "since": "1999-12-31"}
+    settings = {"PYTHONPATH": str(VECTORS.parents[1]), "SERVICE_FACTORY": factory}
+    with running_daemon(settings) as daemon:
+        answered = result(start_node(daemon.socket_path, program, an_id))
+    values = [an_id, {"a": "1E+3"}, label, "0.10"]
+    assert answered == [True, True, True, values, "invalid_input"]
 
 
 def test_a_batch_gives_a_value_or_an_error_for_each_call(

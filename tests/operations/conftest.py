@@ -1,12 +1,11 @@
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from pack_db.config import Config
-from pack_db.impls.database.database_connection import DatabaseConnection
-from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
 from tests.support.daemon_process import DaemonProcess
 from tests.support.pack_db_command import PackDbCommand
@@ -35,10 +34,9 @@ def backups(short_path: Path) -> Path:
 def large_database(short_path: Path) -> Iterator[DaemonProcess]:
     """A daemon, not yet started, whose database is too large to be copied in an instant."""
     daemon = DaemonProcess(short_path)
-    database = DatabaseConnection(Config(daemon.environment))
-    try:
+    with closing(ServiceFactory(Config(daemon.environment))) as factory:
+        database, accounts = factory.get_database_connection(), factory.get_account_repo()
         database.run_migrations()
-        accounts = PeeweeAccountRepo(database, PeeweeLedger(database))
         account = accounts.create_account(CreateAccountInput(email="large@example.com"))
         with database.transaction():
             database.execute(_FILL, (_ENTRIES, account.id))
@@ -46,7 +44,5 @@ def large_database(short_path: Path) -> Iterator[DaemonProcess]:
                 "UPDATE accounts SET entry_count = ?, topup_remaining = ?",
                 (_ENTRIES, _ENTRIES - 1),
             )
-    finally:
-        database.close()
     yield daemon
     daemon.clean_up()

@@ -11,6 +11,7 @@ from pack_db.interfaces.entities.account import CreateAccountInput, UpdateAccoun
 from pack_db_client import Account, LedgerEntry, PackDb
 from tests.support.daemon_process import DaemonProcess
 from tests.support.pack_db_command import PackDbCommand
+from tests.support.services import existing
 
 FORMATS = ["jsonl", "csv"]
 
@@ -138,7 +139,7 @@ def test_an_account_that_an_interrupted_import_left_active_is_made_inactive(
         opened = db.accounts.create_account(CreateAccountInput(email="a@example.com"))
         row = json.dumps({"email": "a@example.com", "token_remaining": 1000, "status": 0})
         assert imported(there, row) == summary(1, imported=1)
-        assert db.accounts.get_account(opened.id).status == 0
+        assert existing(db.accounts.get_account(opened.id)).status == 0
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(
@@ -151,8 +152,8 @@ def test_a_dry_run_says_the_same_and_changes_nothing(
     assert exported(there, "accounts") == ""
 
 
-def refusals(command: PackDbCommand, rows: str) -> dict[int, str]:
-    done = command.run("import", "accounts", "-", stdin=rows)
+def refusals(command: PackDbCommand, rows: str, *options: str) -> dict[int, str]:
+    done = command.run("import", "accounts", "-", *options, stdin=rows)
     assert done.returncode == 1
     found = {}
     for line in done.stderr.splitlines():
@@ -188,6 +189,11 @@ def test_each_refused_account_is_named_by_line_and_reason_and_the_others_go_on(
     assert "status" in found[9]
     emails = [row["email"] for row in parsed(exported(there, "accounts"))]
     assert emails == ["a@example.com", "e@example.com"]
+
+
+def test_a_dry_run_refuses_what_is_no_address(there: PackDbCommand) -> None:
+    found = refusals(there, '{"email": "nobody"}', "--dry-run")
+    assert "name@example.com" in found[1]
 
 
 def test_programs_get_a_refusal_as_json(there: PackDbCommand) -> None:

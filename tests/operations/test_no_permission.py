@@ -7,8 +7,8 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.errors import StorageError
-from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.migrations.runner import MIGRATIONS
+from pack_db.impls.service_factory import ServiceFactory
 from pack_db.impls.sqlite.schema_status import applied_and_pending
 from pack_db.impls.sqlite.sqlite_backup import back_up
 from pack_db.impls.sqlite.sqlite_check import check_database
@@ -23,7 +23,7 @@ def no_progress(doing: str, done: int, total: int) -> None:
 WORK: dict[str, Callable[[Path], object]] = {
     "check": lambda path: list(check_database(path)),
     "migrate status": lambda path: applied_and_pending(path, MIGRATIONS),
-    "open": lambda path: DatabaseConnection(Config({"DB_PATH": str(path)})),
+    "open": lambda path: ServiceFactory(Config({"DB_PATH": str(path)})).get_database_connection(),
     "backup": lambda path: back_up(path, path.with_name("backup.db"), no_progress),
     "restore": lambda path: restore(path.with_name("given.db"), path, no_progress),
 }
@@ -36,7 +36,7 @@ def test_a_user_without_permission_is_told_so_in_one_line(
     short_path: Path, work: str, closed: str
 ) -> None:
     path = short_path / "pack.db"
-    database = DatabaseConnection(Config({"DB_PATH": str(path)}))
+    database = ServiceFactory(Config({"DB_PATH": str(path)})).get_database_connection()
     database.run_migrations()
     database.close()
     path.with_name("given.db").write_bytes(path.read_bytes())

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from typing_extensions import TypedDict
 
-from pack_db.impls.service_factory import ServiceFactory
+from pack_db import ServiceFactory
 
 
 class Colour(StrEnum):

@@ -10,11 +10,15 @@ from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
 
-from pack_db.errors import NotFound, PackDbError
-from pack_db.impls.service_factory import ServiceFactory
-from pack_db.interfaces.account_repo import AccountRepo
-from pack_db.interfaces.entities.account import Account, CreateAccountInput
-from pack_db.interfaces.entities.token import TokenBalance
+from pack_db import (
+    Account,
+    AccountRepo,
+    CreateAccountInput,
+    NotFound,
+    PackDbError,
+    ServiceFactory,
+    TokenBalance,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

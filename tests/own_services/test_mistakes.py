@@ -13,10 +13,15 @@ SERVICE = """
 from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import time
+from enum import Enum
 from pathlib import Path
 from typing import Any
-from pack_db.impls.service_factory import ServiceFactory
+from pack_db import ServiceFactory
+
+class Mixed(Enum):
+    TEXT = "text"
+    NUMBER = 1
 
 class Things(ABC):
     @abstractmethod
@@ -106,7 +111,8 @@ def test_a_module_that_cannot_be_imported(start: Start, code: str, says: str) ->
         ("def add(self, name: str): ...", "things.add: needs type hints for all arguments"),
         ("def add(self, *name: str) -> int: ...", "things.add: *name: 'str' cannot be passed"),
         ("def add(self, name: Nothing) -> int: ...", "name 'Nothing' is not defined"),
-        ("def add(self, name: datetime) -> int: ...", "things.add: name: DateTime cannot travel"),
+        ("def add(self, name: time) -> int: ...", "things.add: name: Time cannot travel"),
+        ("def add(self, name: Mixed) -> int: ...", "things.add: name: Enums must contain either"),
         ("def add(self, name: str) -> set[int]: ...", "things.add: the result: Set cannot travel"),
         ("def add(self, name: Things) -> int: ...", "things.add: name: Things cannot travel"),
         ("def add(self, name: list[dict[int, str]]) -> int: ...", "name: Dict cannot travel"),

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,11 @@ def texts(raw: RawClient, account_id: str) -> Callable[[], list[str]]:
         return [note["text"] for note in notes]
 
     return read
+
+
+def test_it_imports_pack_db_from_its_public_places_only() -> None:
+    source = "".join(path.read_text() for path in EXAMPLE.rglob("*.py"))
+    assert set(re.findall(r"^\s*(?:from|import) (pack_db\S*)", source, re.MULTILINE)) == {"pack_db"}
 
 
 def test_it_takes_less_than_120_lines() -> None:
@@ -173,7 +179,7 @@ def test_in_process_the_factory_gives_the_repository_without_a_daemon(
 ) -> None:
     program = """
 from notes.factory import NotesFactory
-from pack_db.interfaces.entities.account import CreateAccountInput
+from pack_db import CreateAccountInput
 
 factory = NotesFactory.get_instance()
 factory.get_database_connection().run_migrations()

@@ -3,27 +3,21 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
 from pack_db.config import Config
 from pack_db.impls.database.database_connection import DatabaseConnection
-from pack_db.impls.exactly_once.peewee_reply_journal import PeeweeReplyJournal
-from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.repos.peewee_ledger import PeeweeLedger
-from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
+from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
+from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.query import query
 from pack_db.interfaces.services import SERVICES
-from pack_db_client.protocol.messages import (
-    decode_reply,
-    encode_call,
-    encode_request,
-)
+from pack_db_client.protocol.replies import decode_reply
+from pack_db_client.protocol.requests import encode_call, encode_request
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
-from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
 from pack_db_daemon.dispatch.method_table import MethodTable
-from pack_db_daemon.dispatch.retries import Retries
 
 
 class Sums(ABC):
@@ -42,27 +36,24 @@ class SumsInSql(Sums):
 
 
 @pytest.fixture
-def database(new_database: Callable[[], str]) -> Iterator[DatabaseConnection]:
-    database = DatabaseConnection(Config({"DB_URL": new_database()}))
-    database.run_migrations()
-    yield database
-    database.close()
+def factory(new_database: Callable[[], str]) -> Iterator[ServiceFactory]:
+    with closing(ServiceFactory(Config({"DB_URL": new_database()}))) as factory:
+        factory.get_database_connection().run_migrations()
+        yield factory
 
 
 @pytest.fixture
-def dispatcher(database: DatabaseConnection) -> Dispatcher:
-    ledger = PeeweeLedger(database)
-    services = {
-        "accounts": PeeweeAccountRepo(database, ledger),
-        "tokens": PeeweeTokenRepo(database, ledger),
-        "sums": SumsInSql(database),
-    }
-    retries = Retries()
+def database(factory: ServiceFactory) -> DatabaseConnection:
+    return factory.get_database_connection()
+
+
+@pytest.fixture
+def dispatcher(factory: ServiceFactory, database: DatabaseConnection) -> Dispatcher:
+    services = {**factory.get_services(), "sums": SumsInSql(database)}
     return Dispatcher(
         MethodTable({**SERVICES, "sums": Sums}, services),
         database,
-        ExactlyOnce(database, PeeweeReplyJournal(database), retries),
-        retries,
+        ExactlyOnce(database, factory.get_reply_journal()),
         CallStatistics(),
         max_reply_bytes=2**18,
         budget_ns=10**12,

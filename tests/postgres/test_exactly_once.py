@@ -15,7 +15,7 @@ import zmq
 
 from pack_db.errors import OutcomeUnknown
 from pack_db_client import Account, CreateAccountInput, PackDb
-from pack_db_client.protocol.messages import decode_reply
+from pack_db_client.protocol.replies import decode_reply
 from tests.exactly_once.child import as_nobody, forks, needs_root
 from tests.exactly_once.ledger import consumed
 from tests.exactly_once.raw_client import RawClient, raw_client

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 
 from pack_db.config import Config
-from pack_db.impls.database.database_connection import DatabaseConnection
+from pack_db.impls.service_factory import ServiceFactory
 from tests.postgres.sessions import wait_until
 
 _LOCK = int.from_bytes(b"pack-db")
@@ -26,7 +26,7 @@ def test_who_starts_while_another_migrates_waits_longer_than_a_call_may(
         wait_until(lambda: another.execute(_WAITED).fetchall() == [(1,)])
         another.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
-    database = DatabaseConnection(Config({"DB_URL": url}))
+    database = ServiceFactory(Config({"DB_URL": url})).get_database_connection()
     with psycopg.connect(url, autocommit=True) as another, ThreadPoolExecutor() as threads:
         another.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         going = threads.submit(let_it_go)
@@ -38,7 +38,7 @@ def test_who_starts_while_another_migrates_waits_longer_than_a_call_may(
 def test_calls_have_their_limits_again_after_the_migrations(
     new_database: Callable[[], str],
 ) -> None:
-    database = DatabaseConnection(Config({"DB_URL": new_database()}))
+    database = ServiceFactory(Config({"DB_URL": new_database()})).get_database_connection()
     database.run_migrations()
     assert database.execute("SHOW lock_timeout") == [("2s",)]
     assert database.execute("SHOW statement_timeout") == [("1min",)]

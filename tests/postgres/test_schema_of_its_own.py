@@ -8,10 +8,9 @@ import pytest
 
 from pack_db.config import Config
 from pack_db.errors import WrongDatabase
-from pack_db.impls.database.database_connection import DatabaseConnection
-from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.repos.peewee_ledger import PeeweeLedger
+from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
+from tests.support.services import existing
 
 _TABLES = """
     SELECT schemaname || '.' || tablename FROM pg_tables
@@ -41,13 +40,13 @@ def in_database(url: str, statement: str) -> list[str]:
 def test_row_89_an_applications_tables_are_left_alone(url: str) -> None:
     in_database(url, _APPLICATION)
     before = in_database(url, _TABLES)
-    with closing(DatabaseConnection(Config({"DB_URL": url}))) as database:
+    with closing(ServiceFactory(Config({"DB_URL": url}))) as factory:
+        database, accounts = factory.get_database_connection(), factory.get_account_repo()
         assert database.applied_and_pending()[0] == []
         assert in_database(url, _TABLES) == before
         database.run_migrations()
-        accounts = PeeweeAccountRepo(database, PeeweeLedger(database))
         account = accounts.create_account(CreateAccountInput(email="a@example.com"))
-        assert accounts.get_account(account.id).email == "a@example.com"
+        assert existing(accounts.get_account(account.id)).email == "a@example.com"
     found = in_database(url, _TABLES)
     assert [name for name in found if not name.startswith("pack_db.")] == before
     assert "pack_db.accounts" in found
@@ -57,13 +56,14 @@ def test_row_89_an_applications_tables_are_left_alone(url: str) -> None:
 def test_row_89_a_schema_with_other_tables_is_refused(url: str) -> None:
     in_database(url, "CREATE SCHEMA pack_db; CREATE TABLE pack_db.orders (id int)")
     with pytest.raises(WrongDatabase, match="schema pack_db with tables of another program"):
-        DatabaseConnection(Config({"DB_URL": url}))
+        ServiceFactory(Config({"DB_URL": url})).get_database_connection()
     assert in_database(url, _TABLES) == ["pack_db.orders"]
 
 
 def test_row_89_an_empty_schema_that_was_made_for_it_is_taken(url: str) -> None:
     in_database(url, "CREATE SCHEMA pack_db")
     for _ in range(2):
-        with closing(DatabaseConnection(Config({"DB_URL": url}))) as database:
+        with closing(ServiceFactory(Config({"DB_URL": url}))) as factory:
+            database = factory.get_database_connection()
             database.run_migrations()
             assert database.status().schema_version.startswith("0")

@@ -1,6 +1,7 @@
 """A database that an earlier pack-db made, brought to the schema of this one."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -9,11 +10,11 @@ import pytest
 from pack_db.config import Config
 from pack_db.errors import AccountInactive
 from pack_db.impls.database.database_connection import DatabaseConnection
-from pack_db.impls.exactly_once.peewee_reply_journal import PeeweeReplyJournal
-from pack_db.impls.repos.peewee_account_repo import PeeweeAccountRepo
-from pack_db.impls.repos.peewee_ledger import PeeweeLedger
-from pack_db.impls.repos.peewee_token_repo import PeeweeTokenRepo
+from pack_db.impls.service_factory import ServiceFactory
+from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.token import TokenBalance
+from pack_db.interfaces.token_repo import TokenRepo
+from tests.support.services import existing
 
 DUMPS = sorted((Path(__file__).parents[1] / "data").glob("pack-db-*.sql"))
 
@@ -23,25 +24,30 @@ BOB = "01a20525-96b6-7736-bfec-b220c458f6e5"
 
 
 @pytest.fixture(params=DUMPS, ids=lambda dump: dump.stem)
-def upgraded(request: pytest.FixtureRequest, config: Config) -> Iterator[DatabaseConnection]:
+def factory(request: pytest.FixtureRequest, config: Config) -> Iterator[ServiceFactory]:
+    """On a database of that release, which has got the schema of this one."""
     old = apsw.Connection(str(config.database_path))
     old.execute(request.param.read_text())
     old.execute("PRAGMA journal_mode = WAL")
     old.close()
-    database = DatabaseConnection(config)
-    database.run_migrations()
-    yield database
-    database.close()
+    with closing(ServiceFactory(config)) as factory:
+        factory.get_database_connection().run_migrations()
+        yield factory
 
 
 @pytest.fixture
-def accounts(upgraded: DatabaseConnection) -> PeeweeAccountRepo:
-    return PeeweeAccountRepo(upgraded, PeeweeLedger(upgraded))
+def upgraded(factory: ServiceFactory) -> DatabaseConnection:
+    return factory.get_database_connection()
 
 
 @pytest.fixture
-def tokens(upgraded: DatabaseConnection) -> PeeweeTokenRepo:
-    return PeeweeTokenRepo(upgraded, PeeweeLedger(upgraded))
+def accounts(factory: ServiceFactory) -> AccountRepo:
+    return factory.get_account_repo()
+
+
+@pytest.fixture
+def tokens(factory: ServiceFactory) -> TokenRepo:
+    return factory.get_token_repo()
 
 
 def schema(database: DatabaseConnection) -> set[str]:
@@ -54,7 +60,7 @@ def test_there_is_a_dump_of_an_earlier_release() -> None:
 
 
 def test_it_has_the_schema_of_a_new_database(upgraded: DatabaseConnection, tmp_path: Path) -> None:
-    new = DatabaseConnection(Config({"DB_PATH": str(tmp_path / "new.db")}))
+    new = ServiceFactory(Config({"DB_PATH": str(tmp_path / "new.db")})).get_database_connection()
     new.run_migrations()
     assert schema(upgraded) == schema(new)
     assert upgraded.status().schema_version == new.status().schema_version
@@ -67,7 +73,7 @@ def test_it_is_sound(upgraded: DatabaseConnection) -> None:
 
 
 def test_accounts_keys_and_balances_are_those_of_before(
-    accounts: PeeweeAccountRepo, tokens: PeeweeTokenRepo
+    accounts: AccountRepo, tokens: TokenRepo
 ) -> None:
     ada = accounts.authenticate(ADAS_KEY)
     assert (ada.id, ada.email, ada.created_at) == (ADA, "Ada@example.com", 1795382679)
@@ -76,18 +82,20 @@ def test_accounts_keys_and_balances_are_those_of_before(
     )
     assert [e.amount for e in tokens.list_entries(ADA)] == [1050, -1020, 5, 1000]
     assert tokens.get_balance(BOB).total == -10
-    assert accounts.get_account(BOB).plan_name == "Pro"
+    assert existing(accounts.get_account(BOB)).plan_name == "Pro"
     with pytest.raises(AccountInactive):
         tokens.consume_tokens(BOB, 1)
 
 
-def test_it_can_be_written(accounts: PeeweeAccountRepo, tokens: PeeweeTokenRepo) -> None:
+def test_it_can_be_written(accounts: AccountRepo, tokens: TokenRepo) -> None:
     assert tokens.consume_tokens(ADA, 1000).total == 35
     assert [e.number for e in tokens.list_entries(ADA, after=4)] == [5]
     accounts.delete_account(BOB)
     assert [account.id for account in accounts.list_accounts()] == [ADA]
 
 
-def test_replies_to_clients_of_an_earlier_boot_are_forgotten(upgraded: DatabaseConnection) -> None:
-    PeeweeReplyJournal(upgraded).prune()
+def test_replies_to_clients_of_an_earlier_boot_are_forgotten(
+    factory: ServiceFactory, upgraded: DatabaseConnection
+) -> None:
+    factory.get_reply_journal().prune()
     assert upgraded.execute("SELECT count(*) FROM reply_journal") == [(0,)]

@@ -8,6 +8,7 @@ from typing_extensions import TypeForm
 
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.account_repo import AccountRepo
+from pack_db.interfaces.entities.account import Account
 from pack_db.interfaces.token_repo import TokenRepo
 from pack_db_client import AsyncPackDb, PackDb
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess
@@ -21,6 +22,11 @@ class Services:
 
     accounts: AccountRepo
     tokens: TokenRepo
+
+
+def existing(account: Account | None) -> Account:
+    assert account is not None
+    return account
 
 
 def in_process(factory: ServiceFactory) -> Services:

@@ -10,7 +10,7 @@ import msgpack
 import pytest
 
 from pack_db.errors import BadRequest, InvalidInput
-from pack_db_client.protocol.messages import decode_request, encode_call
+from pack_db_client.protocol.requests import decode_request, encode_call
 from tests.wire.test_messages import CALLS, REQUEST, calls_in
 
 GOOD_CALL = CALLS[1:]
@@ -34,7 +34,8 @@ def test_a_call_with_broken_arguments_harms_no_other(arguments: bytes) -> None:
     broken = GOOD_CALL.removesuffix(b"\x90") + arguments
     request = decode_request(REQUEST.replace(CALLS, b"\x93" + GOOD_CALL + broken + GOOD_CALL))
     first, second, third = request.calls
-    assert calls_in(request._replace(calls=[first, third])) == [("daemon.ping", [])] * 2
+    request.calls = [first, third]
+    assert calls_in(request) == [("daemon.ping", [])] * 2
     assert second is not None
     with pytest.raises(BadRequest):
         _ = second.arguments
@@ -46,7 +47,7 @@ def test_a_call_with_broken_arguments_harms_no_other(arguments: bytes) -> None:
 def test_what_is_no_call_harms_no_other(call: bytes) -> None:
     request = decode_request(REQUEST.replace(CALLS, b"\x92" + call + GOOD_CALL))
     assert request.calls[0] is None
-    assert calls_in(request._replace(calls=request.calls[1:])) == [("daemon.ping", [])]
+    assert calls_in(request) == [("daemon.ping", [])]
 
 
 class Broken(list[int]):

@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 
 from pack_db.errors import AccountNotFound, StorageFull
+from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import CreateAccountInput
 from pack_db.interfaces.query import query
 from pack_db.interfaces.services import SERVICES
-from pack_db_client.protocol.messages import decode_reply
+from pack_db_client.protocol.replies import decode_reply
 from pack_db_daemon.dispatch.call_runner import BUDGET_NS
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
-from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
 from pack_db_daemon.dispatch.method_table import MethodTable
-from pack_db_daemon.dispatch.retries import Retries
 from tests.wire.raw_client import deadline_in, request
+from tests.wire.together import answered_together
 
 MS = 1_000_000
 
@@ -86,12 +86,10 @@ def statistics() -> CallStatistics:
 def dispatcher(factory: ServiceFactory, clock: Clock, statistics: CallStatistics) -> Dispatcher:
     database = factory.get_database_connection()
     slow = SlowImplementation(factory.get_account_repo(), clock)
-    retries = Retries(clock_ns=clock)
     return Dispatcher(
         MethodTable({**SERVICES, "slow": SlowService}, {**factory.get_services(), "slow": slow}),
         database,
-        ExactlyOnce(database, factory.get_reply_journal(), retries, clock),
-        retries,
+        ExactlyOnce(database, factory.get_reply_journal(), clock),
         statistics,
         max_reply_bytes=262144,
         clock_ns=clock,
@@ -167,7 +165,7 @@ def test_messages_that_share_a_commit_share_a_bound(
     began_ns = clock()
     answered = [
         (n, (clock() - began_ns) // MS, len(emails()))
-        for n, _ in dispatcher.dispatch_together(messages)
+        for n, _ in answered_together(dispatcher, messages)
     ]
     # With the third, 20 ms are over; so they are answered before the fourth is begun.
     assert BUDGET_NS == 10 * MS
@@ -185,7 +183,7 @@ def test_a_message_whose_deadline_passes_before_the_shared_commit_is_undone_alon
         somebody(3, add("b", 1)),
         somebody(4, add("c", 4)),
     ]
-    replies = dict(dispatcher.dispatch_together(messages))
+    replies = dict(answered_together(dispatcher, messages))
     codes = [decode_reply(replies[n])[1][0][0] for n in range(4)]
     assert codes == [0, "deadline_passed", 0, 0]
     assert emails() == ["a@example.com", "b@example.com", "c@example.com"]

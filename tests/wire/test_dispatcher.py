@@ -12,18 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pack_db.errors import ConfigurationError
+from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import Account, CreateAccountInput
 from pack_db.interfaces.query import query
 from pack_db.interfaces.services import SERVICES
-from pack_db_client.protocol.messages import decode_reply
 from pack_db_client.protocol.methods import Method, methods_of
+from pack_db_client.protocol.replies import decode_reply
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
-from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
 from pack_db_daemon.dispatch.method_table import MethodTable
-from pack_db_daemon.dispatch.retries import Retries
 from tests.contract.test_accounts import MAX_TOKENS, NOBODY
 from tests.wire.raw_client import pack, request
 
@@ -76,8 +75,7 @@ def dispatcher(factory: ServiceFactory) -> Dispatcher:
             {**SERVICES, "faulty": FaultyService}, {**factory.get_services(), "faulty": faulty}
         ),
         database,
-        ExactlyOnce(database, factory.get_reply_journal(), Retries()),
-        Retries(),
+        ExactlyOnce(database, factory.get_reply_journal()),
         CallStatistics(),
         max_reply_bytes=262144,
         budget_ns=PATIENCE_NS,

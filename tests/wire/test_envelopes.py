@@ -10,7 +10,7 @@ import pytest
 import zmq
 
 from pack_db_client import Account, PackDb, PermissionDenied
-from pack_db_client.protocol.messages import decode_reply
+from pack_db_client.protocol.replies import decode_reply
 from tests.faults.conditions import as_nobody, needs_root
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess
 from tests.wire.raw_client import request

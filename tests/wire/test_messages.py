@@ -17,19 +17,21 @@ from pack_db.errors import (
 )
 from pack_db.interfaces.entities.account import AccountStatus, UpdateAccountInput
 from pack_db.interfaces.entities.token import TokenBalance
-from pack_db_client.protocol.messages import (
-    MAX_CALLS,
-    Refusal,
-    Request,
+from pack_db_client.protocol.replies import (
     decode_reply,
-    decode_request,
-    encode_call,
     encode_error,
     encode_reply,
-    encode_request,
     encode_value,
     result_value,
 )
+from pack_db_client.protocol.requests import (
+    Refusal,
+    Request,
+    decode_request,
+    encode_call,
+    encode_request,
+)
+from pack_db_client.protocol.untrusted import MAX_CALLS
 
 CLIENT_ID = bytes(range(16))
 
@@ -48,12 +50,16 @@ def calls_in(request: Request) -> list[tuple[str, Any]]:
     return [(call.method, call.arguments) for call in request.calls if call]
 
 
+def head_of(request: Request) -> tuple[bytes, int, int]:
+    return request.client_id, request.sequence, request.deadline_ns
+
+
 def test_a_request_in_bytes() -> None:
     call = encode_call("daemon.ping", ())
     assert call == CALLS[1:]
     assert encode_request(CLIENT_ID, 7, 1000, [call]) == REQUEST
     request = decode_request(REQUEST)
-    assert request[:3] == (CLIENT_ID, 7, 1000)
+    assert head_of(request) == (CLIENT_ID, 7, 1000)
     assert calls_in(request) == [("daemon.ping", [])]
 
 
@@ -182,7 +188,7 @@ def test_what_was_encoded_is_decoded(
 ) -> None:
     data = encode_request(client_id, sequence, deadline_ns, [encode_call(*call) for call in calls])
     request = decode_request(data)
-    assert request[:3] == (client_id, sequence, deadline_ns)
+    assert head_of(request) == (client_id, sequence, deadline_ns)
     assert calls_in(request) == calls
 
 

@@ -1,10 +1,10 @@
-"""The ROUTER socket's loop on its own, with answers of the test's."""
+"""The ROUTER socket's loop on its own, with replies of the test's."""
 
 import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,9 +12,9 @@ import pytest
 import zmq
 
 from pack_db_daemon.transport import socket_loop as transport
-from pack_db_daemon.transport.answering import Answering, Letter
+from pack_db_daemon.transport.access_control import AccessControl
 from pack_db_daemon.transport.message_log import MessageLog
-from pack_db_daemon.transport.peer_credentials import Callers
+from pack_db_daemon.transport.request_handler import IncomingRequest, RequestHandler
 from pack_db_daemon.transport.router_transport import RouterTransport
 from tests.faults.zmtp_peer import ZmtpPeer, short_frame
 
@@ -23,49 +23,52 @@ _AN_HOUR_S = 3600.0
 _PATIENCE_MS = 30_000
 
 
-class SlowOnce(Answering):
+class SlowOnce(RequestHandler):
     """Takes until after the next tick for the first message; the tick after it is far away."""
 
-    room = 8
+    free_slots = 8
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
         self._is_first = True
 
-    def answer(self, letters: Sequence[Letter]) -> Iterator[tuple[Letter, bytes]]:
-        if letters and self._is_first:
+    def handle(self, request: IncomingRequest) -> bytes:
+        if self._is_first:
             self._is_first = False
             self._monkeypatch.setattr(transport, "_TICK_S", _AN_HOUR_S)
             time.sleep(2 * _TICK_S)
-        for letter in letters:
-            yield letter, letter.data
+        return request.data
+
+    def finished(self) -> Iterator[tuple[IncomingRequest, bytes]]:
+        return iter(())
 
 
-class FirstIsLate(Answering):
+class FirstIsLate(RequestHandler):
     """Answers the first message only after `may_answer`; others at once."""
 
-    room = 8
+    free_slots = 8
 
     def __init__(self) -> None:
         self.may_answer = threading.Event()
         self.has_first = threading.Event()
-        self._first: Letter | None = None
+        self._first: IncomingRequest | None = None
 
-    def answer(self, letters: Sequence[Letter]) -> Iterator[tuple[Letter, bytes]]:
+    def handle(self, request: IncomingRequest) -> bytes | None:
+        if self.has_first.is_set():
+            return request.data
+        self._first = request
+        self.has_first.set()
+        return None
+
+    def finished(self) -> Iterator[tuple[IncomingRequest, bytes]]:
         if self._first is not None and self.may_answer.is_set():
             yield self._first, b"too late"
             self._first = None
             self.may_answer.clear()
-        for letter in letters:
-            if not self.has_first.is_set():
-                self._first = letter
-                self.has_first.set()
-            else:
-                yield letter, letter.data
 
 
 @contextmanager
-def _serving(path: Path, answering: Answering) -> Iterator[None]:
+def _serving(path: Path, handler: RequestHandler) -> Iterator[None]:
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     stopped = threading.Event()
@@ -75,9 +78,9 @@ def _serving(path: Path, answering: Answering) -> Iterator[None]:
         router = RouterTransport(
             listening.fileno(),
             str(path),
-            Callers(frozenset(), frozenset()),
+            AccessControl(frozenset(), frozenset()),
             MessageLog(lambda name: None),
-            answering,
+            handler,
             2**18,
             lambda: False,
         )
@@ -130,18 +133,18 @@ def test_an_answer_to_a_connection_that_was_made_anew_is_dropped(
 ) -> None:
     monkeypatch.setattr(transport, "_READ_OFF_S", 0.0)
     path = short_path / "s"
-    answering = FirstIsLate()
+    handler = FirstIsLate()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    with context.socket(zmq.DEALER) as client, _serving(path, answering):
+    with context.socket(zmq.DEALER) as client, _serving(path, handler):
         client.linger = 0
         client.connect(f"ipc://{path}")
         client.send_multipart([b"", b"first"])
-        assert answering.has_first.wait(_PATIENCE_MS / 1000)
+        assert handler.has_first.wait(_PATIENCE_MS / 1000)
         with ZmtpPeer(path) as peer:
             peer.shake_hands()
             peer.send(short_frame(b"", more=True) * 1000 + short_frame(b""))
             peer.wait_until_closed()
-        answering.may_answer.set()
+        handler.may_answer.set()
         for text in (b"a", b"b", b"c"):
             assert _answer_to(text, context, path) == text  # with the routing id of before, maybe
         # Libzmq has connected again by itself.

@@ -10,18 +10,18 @@ import apsw
 import pytest
 
 from pack_db.errors import EmailTaken, StorageFull, StorageMoved
+from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.account_repo import AccountRepo
 from pack_db.interfaces.entities.account import Account, CreateAccountInput
 from pack_db.interfaces.services import SERVICES
-from pack_db_client.protocol.messages import decode_reply
+from pack_db_client.protocol.replies import decode_reply
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
-from pack_db_daemon.dispatch.exactly_once import ExactlyOnce
 from pack_db_daemon.dispatch.method_table import MethodTable
-from pack_db_daemon.dispatch.retries import Retries
 from tests.contract.test_accounts import NOBODY
 from tests.wire.raw_client import request
+from tests.wire.together import answered_together
 
 USER_ID = 1000
 PATIENCE_NS = 60 * 10**9
@@ -59,14 +59,12 @@ def database_path(tmp_path: Path) -> Path:
 def dispatcher(factory: ServiceFactory) -> Dispatcher:
     database = factory.get_database_connection()
     faulty = FaultyImplementation(factory.get_account_repo())
-    retries = Retries()
     return Dispatcher(
         MethodTable(
             {**SERVICES, "faulty": FaultyService}, {**factory.get_services(), "faulty": faulty}
         ),
         database,
-        ExactlyOnce(database, factory.get_reply_journal(), retries),
-        retries,
+        ExactlyOnce(database, factory.get_reply_journal()),
         CallStatistics(),
         max_reply_bytes=262144,
         budget_ns=PATIENCE_NS,
@@ -110,7 +108,7 @@ def answers(dispatcher: Dispatcher) -> Answers:
     """Answers messages together; gives what each was answered: a code, or 0 and the value."""
 
     def answer(*messages: bytes) -> list[Any]:
-        replies = dict(dispatcher.dispatch_together([(m, USER_ID) for m in messages]))
+        replies = dict(answered_together(dispatcher, [(m, USER_ID) for m in messages]))
         assert len(replies) == len(messages)
         return [decode_reply(replies[number])[1] for number in range(len(messages))]
 
@@ -144,7 +142,7 @@ def test_a_reply_is_given_only_when_what_it_says_is_committed(
     get_balance = ["tokens.get_balance", [account.id]]
     messages = [from_somebody(call) for call in (top_up, get_balance, top_up, get_balance, top_up)]
     balances = []
-    for number, reply in dispatcher.dispatch_together([(m, USER_ID) for m in messages]):
+    for number, reply in answered_together(dispatcher, [(m, USER_ID) for m in messages]):
         [(_, balance)] = decode_reply(reply)[1]
         assert balance["topup_remaining"] <= topped_up()
         balances.append((number, balance["topup_remaining"]))

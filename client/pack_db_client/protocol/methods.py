@@ -1,4 +1,5 @@
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, get_type_hints
@@ -9,12 +10,15 @@ from msgspec.structs import astuple
 
 from pack_db.errors import InternalError, InvalidInput
 from pack_db.interfaces.query import is_query
-from pack_db_client.protocol.messages import Arguments, Call
-from pack_db_client.protocol.unknown_fields import may_hold_more, unknown_field
+from pack_db_client.protocol.exact_types import misfit, parts_of, travels_as_another
+from pack_db_client.protocol.replies import OK, decode_result, result_value
+from pack_db_client.protocol.requests import Arguments, Call
+from pack_db_client.protocol.strictness import is_looked_into, let_pass
 from pack_db_client.protocol.untrusted import BROKEN, MAX_NESTING, is_nested_too_deep
 
 _POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
+_ENUM_VALUE = re.compile("(?s)enum value '.*'")
 _BYTES = (bytes,)  # else msgspec takes text for them, as base64
 
 
@@ -45,7 +49,6 @@ class Method:
         self._keyword_defaults = {
             p.name: p.default for p in parameters if p.kind is _KEYWORD and p.default is not p.empty
         }
-        self._works_by_place = len(self._keyword_defaults) == len(self._keywords)
         self._takes = ", ".join(p.name for p in parameters) or "no arguments"
         self._hints = hints
 
@@ -54,10 +57,13 @@ class Method:
 
         Raises:
             TypeError: the call does not fit the signature, as for any Python function.
+            InvalidInput: an argument is of another type than its hint says, where that cannot be
+                told from what travels.
         """
-        if not kwargs and self._works_by_place and len(args) == len(self._positional):
+        if not kwargs and len(args) == self.places:
             return args
-        return self.signature.bind(*args, **kwargs).arguments
+        arguments = self.signature.bind(*args, **kwargs).arguments
+        return self._as_they_travel(arguments) if self._travel_as_others else arguments
 
     def unpack_arguments(self, call: Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """As `convert_arguments`.
@@ -79,7 +85,7 @@ class Method:
         Raises:
             InvalidInput: one is missing, surplus, or of another type.
         """
-        if self._containers and is_nested_too_deep(arguments):
+        if self._looked_into and is_nested_too_deep(arguments):
             raise InvalidInput(f"{self.name}: an argument is nested more than {MAX_NESTING} deep")
         if not isinstance(arguments, dict):
             if len(arguments) > len(self._positional):
@@ -89,12 +95,24 @@ class Method:
             checked = msgspec.convert(arguments, self._map, builtin_types=_BYTES)
         except msgspec.ValidationError as exc:
             raise InvalidInput(f"{self.name}: {self._problem(arguments, exc)}") from None
-        self._refuse_unknown_fields(arguments)
+        self._refuse_let_pass(arguments)
         positional = tuple(getattr(checked, name) for name in self._positional)
         return positional, {name: getattr(checked, name) for name in self._keywords}
 
+    def decode_result(self, result: msgspec.Raw) -> Any:
+        """A result off the wire, still encoded, as the object that the service returned.
+
+        Raises:
+            PackDbError: what the service raised, of the same class.
+            InternalError: as `convert_result`.
+        """
+        try:
+            return self._unpack_success(result).value
+        except BROKEN:
+            return self.convert_result(result_value(decode_result(result)))
+
     def convert_result(self, value: Any) -> Any:
-        """A result off the wire as the object that the service returned.
+        """A decoded result as the object that the service returned.
 
         Raises:
             InternalError: it is of another type than this program's interface promises.
@@ -107,12 +125,34 @@ class Method:
                 f"promises ({exc}); are both of one version?"
             ) from exc
 
-    # Cached, since only the daemon needs them.
+    # Cached, since a client needs few of them.
+
+    @cached_property
+    def _unpack_success(self) -> Callable[[msgspec.Raw], Any]:
+        fields = [("value", self.result_type)]
+        success = msgspec.defstruct("Success", fields, array_like=True, tag=OK, gc=False)
+        return msgspec.msgpack.Decoder(success).decode
+
+    @cached_property
+    def places(self) -> int | None:
+        """How many arguments without names travel just as they are; None if no number does."""
+        return len(self._positional) if self._works_by_place else None
+
+    @cached_property
+    def _works_by_place(self) -> bool:
+        """Whether a call with all positional arguments says all, just as they are."""
+        has_defaults = len(self._keyword_defaults) == len(self._keywords)
+        return has_defaults and not self._travel_as_others
+
+    @cached_property
+    def _travel_as_others(self) -> bool:
+        hints = (self._hints[name] for name in self.signature.parameters)
+        return any(travels_as_another(part) for hint in hints for part in parts_of(hint))
 
     @cached_property
     def _is_plain(self) -> bool:
         """Whether what msgspec reads is right: it is not strict about what is in a map."""
-        return self._works_by_place and not self._containers
+        return self._works_by_place and not self._looked_into
 
     @cached_property
     def _unpack_array(self) -> Callable[[msgspec.Raw], msgspec.Struct]:
@@ -134,18 +174,28 @@ class Method:
         )
 
     @cached_property
-    def _containers(self) -> dict[str, inspect_types.Type]:
-        """The parameters whose values may have something inside."""
-        types = {p: inspect_types.type_info(self._hints[p]) for p in self.signature.parameters}
-        return {name: part for name, part in types.items() if may_hold_more(part)}
+    def _parts(self) -> dict[str, inspect_types.Type]:
+        return {p: inspect_types.type_info(self._hints[p]) for p in self.signature.parameters}
 
-    def _refuse_unknown_fields(self, arguments: dict[str, Any]) -> None:
-        for name, part in self._containers.items():
-            if name in arguments and (owner := unknown_field(arguments[name], part)) is not None:
-                takes = ", ".join(field.encode_name for field in owner.fields)
-                raise InvalidInput(
-                    f"{self.name}: {name}: unknown field; {owner.cls.__name__} takes {takes}"
-                )
+    @cached_property
+    def _looked_into(self) -> dict[str, inspect_types.Type]:
+        """The parameters of which msgspec may let something pass."""
+        return {name: part for name, part in self._parts.items() if is_looked_into(part)}
+
+    def _as_they_travel(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            for name, value in arguments.items():
+                if (problem := misfit(value, self._parts[name])) is not None:
+                    raise InvalidInput(f"{self.name}: {name}: {problem}")
+            plain: dict[str, Any] = msgspec.to_builtins(arguments, builtin_types=_BYTES)
+        except (TypeError, RecursionError) as exc:
+            raise InvalidInput(f"{self.name}: an argument cannot be sent: {exc}") from exc
+        return plain
+
+    def _refuse_let_pass(self, arguments: dict[str, Any]) -> None:
+        for name, part in self._looked_into.items():
+            if name in arguments and (problem := let_pass(arguments[name], part)) is not None:
+                raise InvalidInput(f"{self.name}: {name}: {problem}")
 
     def _fields(self, *kinds: inspect._ParameterKind) -> list[Any]:
         return [
@@ -160,7 +210,8 @@ class Method:
         if not arguments.keys() <= self.signature.parameters.keys():
             # msgspec would repeat the name, which may be 64 KiB of anything.
             return f"unknown argument; it takes {self._takes}"
-        return str(exc).replace("`$.", "`").replace("Object", "the call")
+        text = _ENUM_VALUE.sub("value", str(exc))  # which it would repeat as well
+        return text.replace("`$.", "`").replace("Object", "the call")
 
 
 def methods_of(service: str, interface: type) -> Iterator[Method]:

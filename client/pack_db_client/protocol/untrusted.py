@@ -30,10 +30,7 @@ def read_fields(data: bytes) -> list[Any]:
     Raises:
         ValueError: it is not an array.
     """
-    with suppress(*BROKEN):
-        return list(_unpack_request(data))
     try:
-        # What is wrong should be told, and answered with its sequence.
         fields = _unpack_fields(data)
         return [_head(f) for f in fields[: _FIELDS - 1]] + [_calls(f) for f in fields[4:]]
     except BROKEN as exc:
@@ -124,9 +121,6 @@ def _no_extension(code: int, data: bytes) -> Any:
 
 _Call = tuple[str, msgspec.Raw]
 _AtMost = msgspec.Meta(max_length=MAX_CALLS)
-_unpack_request = msgspec.msgpack.Decoder(
-    tuple[int, bytes, int, int, Annotated[list[_Call], _AtMost]]
-).decode
 _unpack_fields = msgspec.msgpack.Decoder(
     Annotated[list[msgspec.Raw], msgspec.Meta(max_length=_MAX_FIELDS)]
 ).decode

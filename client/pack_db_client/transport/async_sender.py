@@ -1,7 +1,9 @@
 import asyncio
-from typing import Any
+
+import msgspec
 
 from pack_db.errors import ClientClosed, NotStarted, PackDbError
+from pack_db_client.protocol.replies import code_of
 from pack_db_client.transport.call_queue import CallQueue, PendingCall, fail_all
 from pack_db_client.transport.connection import Connection, ready_events
 from pack_db_client.transport.delivery import Wait, deliver, outcome
@@ -69,10 +71,10 @@ class AsyncSender:
         except PackDbError as error:
             fail_all(calls, error)
 
-    def _answer(self, results: list[Any]) -> None:
+    def _answer(self, results: list[msgspec.Raw]) -> None:
         not_started = []
         for call, result in zip(self._in_hand, results, strict=True):
-            if result[0] == NotStarted.code:
+            if code_of(result) == NotStarted.code:
                 not_started.append(call)
             else:
                 call.succeed(result)

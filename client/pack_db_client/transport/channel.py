@@ -3,8 +3,8 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import zmq
 
 from pack_db.errors import ClientClosed, PackDbError
@@ -28,8 +28,10 @@ class Channel:
         self._idle: deque[Connection] = deque()
         self._closed = False
 
-    def round_trip(self, calls: Sequence[bytes], timeout_s: float, *, has_write: bool) -> list[Any]:
-        """Send encoded calls in one message; returns their results, in order.
+    def round_trip(
+        self, calls: Sequence[bytes], timeout_s: float, *, has_write: bool
+    ) -> list[msgspec.Raw]:
+        """Send encoded calls in one message; returns their encoded results, in order.
 
         Raises:
             MessageTooLarge, ClientClosed: nothing was sent; else as `deliver`.
@@ -44,9 +46,13 @@ class Channel:
             if results is None:
                 results = self._keep_trying(connection, message)
         except PackDbError:
-            self._put_back(connection)
+            self._idle.append(connection)
+            if self._closed:
+                self._idle.clear()
             raise
-        self._put_back(connection)
+        self._idle.append(connection)
+        if self._closed:
+            self._idle.clear()
         return results
 
     def close(self) -> None:
@@ -65,12 +71,7 @@ class Channel:
                 return connection
         return None
 
-    def _put_back(self, connection: Connection) -> None:
-        self._idle.append(connection)
-        if self._closed:
-            self._idle.clear()
-
-    def _keep_trying(self, connection: Connection, message: Message) -> list[Any]:
+    def _keep_trying(self, connection: Connection, message: Message) -> list[msgspec.Raw]:
         delivery = deliver(connection, message)
         try:
             while True:
@@ -80,5 +81,5 @@ class Channel:
                     closed = ClientClosed("this client was closed meanwhile")
                     raise outcome(connection, closed, has_write=message.has_write)
         except StopIteration as answered:
-            results: list[Any] = answered.value
+            results: list[msgspec.Raw] = answered.value
             return results

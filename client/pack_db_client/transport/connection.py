@@ -5,14 +5,15 @@ import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 from weakref import finalize
 
+import msgspec
 import zmq
 
 from pack_db.errors import ClocksDiffer, Unavailable
-from pack_db_client.protocol.messages import decode_reply
-from pack_db_client.transport.message import Message, Numbering
+from pack_db_client.protocol.replies import split_reply
+from pack_db_client.protocol.requests import CLIENT_ID_BYTES, encode_request
+from pack_db_client.transport.message import Message, too_large
 from pack_db_client.transport.unavailable import require_descriptors
 
 _CLOCK_TOLERANCE_NS = 10**9
@@ -20,6 +21,9 @@ _DESCRIPTORS = 16  # what a first connection takes, and some for what happens at
 _MAX_SOCKETS = 16_384  # ZeroMQ's 1,023 would be 341 connections
 
 _EVENT = struct.Struct("=Hi")  # what happened, and a value; zmq_socket_monitor(3)
+
+# As numbers: to convert pyzmq's flags takes as long as to receive a message.
+_EVENTS, _POLLIN, _NOBLOCK = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.NOBLOCK)
 
 _names = itertools.count()
 
@@ -42,7 +46,10 @@ class Connection:
         self.path = path
         self.copies = 0
         """Of the latest message, how many may have been sent."""
-        self._numbering = Numbering(max_message_bytes)
+        # What the daemon knows a client by: who sends, and how many messages so far.
+        self._client_id = os.urandom(CLIENT_ID_BYTES)
+        self._sequence = 0
+        self._max_message_bytes = max_message_bytes
         context = _context(self.pid)
         opened: list[zmq.Socket[bytes]] = []
         # At the exit of the process another thread may still be inside of libzmq, which aborts
@@ -86,12 +93,17 @@ class Connection:
             MessageTooLarge: the daemon would refuse it.
         """
         self.copies = 0
-        return self._numbering.next_message(calls, deadline_ns, has_write=has_write)
+        self._sequence += 1
+        data = encode_request(self._client_id, self._sequence, deadline_ns, calls)
+        if len(data) > self._max_message_bytes:
+            raise too_large(len(data), self._max_message_bytes)
+        made_ns = time.monotonic_ns()
+        return Message(data, self._sequence, made_ns, deadline_ns, has_write, len(calls))
 
     def was_lost(self) -> bool:
         """Whether the connection was lost since this was asked last; it comes back by itself."""
         lost = False
-        while ready_events(self._events) & zmq.POLLIN:
+        while int(self._events.getsockopt(_EVENTS)) & _POLLIN:
             event, _ = _EVENT.unpack(self._events.recv_multipart()[0])
             self._is_connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
             lost |= not self._is_connected
@@ -104,27 +116,34 @@ class Connection:
             return False
         self.copies += 1  # first, as what interrupts this must not make it look unsent
         try:
-            self.socket.send(message.data, zmq.NOBLOCK)
+            self.socket.send(message.data, _NOBLOCK)
         except zmq.Again:
             self.copies -= 1
             return False
         return True
 
-    def receive(self, message: Message) -> list[Any] | None:
-        """The results of the message's calls; None if its reply is not there yet.
+    def receive(self, message: Message) -> list[msgspec.Raw] | None:
+        """The encoded results of the message's calls; None if its reply is not there yet.
 
         Raises:
             BadRequest: the daemon speaks something else.
             ClocksDiffer: the daemon has another clock, so deadlines mean nothing.
         """
         try:
-            data = self.socket.recv(zmq.NOBLOCK)
+            data = self.socket.recv(_NOBLOCK)
         except zmq.Again:
             return None  # also when poll said otherwise: it may have seen a stale reply
-        sequence, results, clock_ns = decode_reply(data)
+        sequence, results, clock_ns = split_reply(data)
         if sequence not in (message.sequence, 0):  # 0: the daemon could not read ours
             return None
-        _check_clock(clock_ns, message)
+        if clock_ns:  # a daemon that lets nobody in does not tell
+            ahead_ns = clock_ns - time.monotonic_ns()
+            if ahead_ns > _CLOCK_TOLERANCE_NS or clock_ns < message.made_ns - _CLOCK_TOLERANCE_NS:
+                raise ClocksDiffer(
+                    f"the daemon's monotonic clock is {ahead_ns / 1e9:+.0f} s off this process's, "
+                    "so no deadline holds; run both in one time namespace. "
+                    "What was called may have been done"
+                )
         # The one result of a message that was refused as a whole is the result of all its calls.
         return results if len(results) == message.call_count else results[:1] * message.call_count
 
@@ -144,19 +163,7 @@ def _context(pid: int) -> "zmq.Context[zmq.Socket[bytes]]":
 
 def ready_events(socket: "zmq.Socket[bytes]") -> int:
     """`zmq.POLLIN` or `zmq.POLLOUT`, or both or 0, for what can be done without waiting."""
-    return int(socket.getsockopt(zmq.EVENTS))
-
-
-def _check_clock(clock_ns: int, message: Message) -> None:
-    if not clock_ns:
-        return  # a daemon that lets nobody in does not tell
-    now_ns = time.monotonic_ns()
-    if clock_ns < message.made_ns - _CLOCK_TOLERANCE_NS or clock_ns > now_ns + _CLOCK_TOLERANCE_NS:
-        raise ClocksDiffer(
-            f"the daemon's monotonic clock is {(clock_ns - now_ns) / 1e9:+.0f} s off this "
-            "process's, so no deadline holds; run both in one time namespace. "
-            "What was called may have been done"
-        )
+    return int(socket.getsockopt(_EVENTS))
 
 
 def _close(pid: int, sockets: "list[zmq.Socket[bytes]]") -> None:

@@ -2,8 +2,9 @@ import random
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import msgspec
 import zmq
 
 from pack_db.errors import (
@@ -16,12 +17,15 @@ from pack_db.errors import (
     Unavailable,
     error_class,
 )
+from pack_db_client.protocol.replies import OK, code_of, decode_result
 from pack_db_client.transport.connection import Connection
 from pack_db_client.transport.message import Message
 from pack_db_client.transport.unavailable import why_unavailable
 
 _LOOK_FIRST = "the write may have been done or not, so look before you repeat it"
 _TICK_S = 0.05  # how soon a lost connection is noticed
+_TICK_MS, _TICK_NS = int(_TICK_S * 10**3), int(_TICK_S * 10**9)
+_POLLIN = int(zmq.POLLIN)
 # Between attempts to connect to a daemon that refuses.
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 1.0
@@ -34,21 +38,21 @@ class Wait(NamedTuple):
     seconds: float
 
 
-def try_once(connection: Connection, message: Message) -> list[Any] | None:
+def try_once(connection: Connection, message: Message) -> list[msgspec.Raw] | None:
     """Send a message and wait a moment; the results if there are any.
 
     When nothing is wrong that is all there is to do, and takes a tenth less of the CPU than
     `deliver`, which takes over from here.
     """
     connection.was_lost()  # whatever happened before this message
-    if message.remaining_s() < _TICK_S or not connection.send(message):
+    if message.deadline_ns - message.made_ns < _TICK_NS or not connection.send(message):
         return None
     # Not a blocking recv: pyzmq begins its time anew after each signal.
-    zmq.zmq_poll([(connection.socket, zmq.POLLIN)], int(_TICK_S * 1000))
+    zmq.zmq_poll([(connection.socket, _POLLIN)], _TICK_MS)
     return connection.receive(message)
 
 
-Delivery = Generator[Wait, None, list[Any]]
+Delivery = Generator[Wait, None, list[msgspec.Raw]]
 
 
 def deliver(connection: Connection, message: Message) -> Delivery:
@@ -71,8 +75,9 @@ def deliver(connection: Connection, message: Message) -> Delivery:
         if connection.copies and (results := connection.receive(message)) is not None:
             if connection.copies > 1 and message.has_write and _is_about_one_copy(results):
                 # An earlier copy may have been done before the daemon was killed.
+                _, why, _ = decode_result(results[0])
                 raise OutcomeUnknown(
-                    f"the message was sent again and then failed ({results[0][1]}); {_LOOK_FIRST}"
+                    f"the message was sent again and then failed ({why}); {_LOOK_FIRST}"
                 )
             return results
         if was_lost or not connection.copies:
@@ -130,9 +135,10 @@ def _pause(message: Message, longest_s: float) -> Generator[Wait, None, None]:
         yield Wait(zmq.POLLOUT, left_s)
 
 
-def _is_about_one_copy(results: list[Any]) -> bool:
+def _is_about_one_copy(results: list[msgspec.Raw]) -> bool:
     # The journal was not asked, or could not be, what became of the copies before.
-    return issubclass(error_class(results[0][0]), (DeadlinePassed, StorageError))
+    code = code_of(results[0])
+    return code != OK and issubclass(error_class(str(code)), (DeadlinePassed, StorageError))
 
 
 def _raise_if_denied(path: Path) -> None:

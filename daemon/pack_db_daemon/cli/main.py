@@ -15,6 +15,7 @@ from pack_db_daemon.cli.database.restore import restore
 from pack_db_daemon.cli.serve import serve
 from pack_db_daemon.cli.services.accounts import accounts
 from pack_db_daemon.cli.services.call import call
+from pack_db_daemon.cli.services.stubs import stubs
 from pack_db_daemon.cli.services.tokens import tokens
 from pack_db_daemon.cli.status import status
 from pack_db_daemon.cli.top.top_command import top
@@ -46,7 +47,7 @@ def cli() -> None:
 
 for command in (
     *(serve, status, top, call, accounts, tokens, migrate, move),
-    *(backup, restore, check, export, import_),
+    *(backup, restore, check, export, import_, stubs),
 ):
     cli.add_command(command)
 

@@ -6,6 +6,7 @@ import click
 
 from pack_db.config import Config
 from pack_db.misspelt_settings import misspelt_settings
+from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.failure import failures_shown
 from pack_db_daemon.process.log_writer import LogWriter
 
@@ -27,18 +28,17 @@ def serve() -> None:
       DB_PATH=/srv/app/pack.db ZMQ_SOCKET_PATH=/run/app/pack-db.sock pack-db serve
     """
     # Imported here: the commands that only call the daemon start faster without Peewee.
-    from pack_db.configured_factory import factory_class
-    from pack_db.impls.service_factory import ServiceFactory
+    from pack_db.configured_factory import configured_factory
     from pack_db_daemon.daemon import serve as serve_until_stopped
 
     with failures_shown():
-        factory = factory_class(Config().check()).get_instance()
-        log = _log_to_stderr(factory.get_config().log_level)
+        config = configuration().check()
+        log = _log_to_stderr(config.log_level)
         try:
-            _warn_of_misspelt_settings(factory.get_config())
-            serve_until_stopped(factory)
+            _warn_of_misspelt_settings(config)
+            with configured_factory(config) as factory:
+                serve_until_stopped(factory)
         finally:
-            ServiceFactory.reset()
             logging.getLogger().removeHandler(log)
             if not log.finish():
                 # Nobody reads what is written there; the line about a failure would wait, too.

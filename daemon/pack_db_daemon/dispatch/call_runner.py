@@ -1,9 +1,9 @@
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 
 from pack_db.errors import BadRequest, NotStarted, ReplyTooLarge, StorageError, UnknownMethod
 from pack_db.interfaces.database import Database
-from pack_db_client.protocol.messages import Call, encode_error
+from pack_db_client.protocol.replies import encode_error
+from pack_db_client.protocol.requests import Call
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.failures import Failure, failure_of
 from pack_db_daemon.dispatch.method_table import ServedMethod
@@ -20,7 +20,6 @@ _NO_CALL = encode_error(
     BadRequest("a call is an array of a method's name and its arguments (array or map)")
 )
 _UNKNOWN = encode_error(UnknownMethod("this daemon has no such method; a name is service.method"))
-_NO_BLOCK = nullcontext()
 _REPLY_OVERHEAD = 48  # bytes of a reply around its results, at most
 
 ResolvedCall = tuple[ServedMethod | None, Call | None]
@@ -28,7 +27,7 @@ ResolvedCall = tuple[ServedMethod | None, Call | None]
 
 
 class CallFailed(Exception):
-    """A call shall be undone."""
+    """A call failed, and what it wrote is to be undone."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure)
@@ -58,59 +57,65 @@ class CallRunner:
         self._clock_ns = clock_ns
 
     def results(
-        self, calls: Sequence[ResolvedCall], *, is_query: bool, alone: bool = False
+        self,
+        calls: Sequence[ResolvedCall],
+        undo: Callable[[], object] | None,
+        *,
+        savepoints: bool = False,
     ) -> list[bytes]:
         """Do one call after the other; the first one in any case.
 
         Args:
-            is_query: nothing is written.
-            alone: a call that fails is undone alone, and the others go on.
+            undo: what to do when a call fails, before its error becomes its result; without it
+                no call may fail.
+            savepoints: a call that fails is undone alone.
 
         Raises:
-            CallFailed: a call failed, and all are to be undone.
+            CallFailed: there is no `undo`.
+            StorageError: the whole transaction may be undone already, so all its calls fail.
         """
-        # Whatever happens, there is room to say of each of the others that it was not done.
-        room = self._max_results_bytes - len(calls) * len(NOT_STARTED)
+        # Whatever happens, there is space to say of each of the others that it was not done.
+        space = self._max_results_bytes - len(calls) * len(NOT_STARTED)
         results: list[bytes] = []
-        took: list[tuple[str, int, bool]] = []
         ended_ns = self._clock_ns()
         stop_ns = ended_ns + self._budget_ns
         for method, call in calls:
             started_ns, failed = ended_ns, False
-            room += len(NOT_STARTED)
+            space += len(NOT_STARTED)
             try:
-                with self._database.savepoint() if alone else _NO_BLOCK:
-                    result = self._call(method, call)
-                    if len(result) > room:
-                        raise CallFailed(self._does_not_fit(is_first=not results))
-            except CallFailed as failed_call:
-                # A query counts, too: after a statement that failed, PostgreSQL does no other.
-                if not (is_query or alone):
+                if savepoints:
+                    with self._database.savepoint():
+                        result = self._result(method, call, space, is_first=not results)
+                else:
+                    result = self._result(method, call, space, is_first=not results)
+            except CallFailed as exc:
+                if undo is None:
                     raise
-                failed_call.failure.log()
-                result, failed = failed_call.failure.result, True
+                undo()
+                exc.failure.log()
+                result, failed = exc.failure.result, True
             except StorageError:
                 if method is not None:
                     self._statistics.record(method.name, self._clock_ns() - started_ns, failed=True)
-                raise  # the whole transaction may be undone already, so all its calls fail
-            if len(result) > room and not results:
+                raise
+            if len(result) > space and not results:
                 raise ReplyTooLarge("a reply has no room for so many results; send fewer calls")
-            if len(result) > room or result is NOT_STARTED:
+            if len(result) > space or result is NOT_STARTED:
                 break
             ended_ns = self._clock_ns()
             if method is not None:
-                took.append((method.name, ended_ns - started_ns, failed))
-            room -= len(result)
+                self._statistics.record(method.name, ended_ns - started_ns, failed=failed)
+            space -= len(result)
             results.append(result)
             if ended_ns > stop_ns:
                 break
-        for name, elapsed_ns, failed in took:
-            self._statistics.record(name, elapsed_ns, failed=failed)
         if len(results) < len(calls):
             results += [NOT_STARTED] * (len(calls) - len(results))
         return results
 
-    def _call(self, method: ServedMethod | None, call: Call | None) -> bytes:
+    def _result(
+        self, method: ServedMethod | None, call: Call | None, space: int, *, is_first: bool
+    ) -> bytes:
         if call is None:
             raise CallFailed(Failure(_NO_CALL))
         if method is None:
@@ -124,14 +129,15 @@ class CallRunner:
             raise CallFailed(failure_of(exc, f"{method.name} failed")) from exc
         try:
             # Encoded before the commit: a result that cannot be sent must undo its call.
-            return method.encode_result(value)
+            result = method.encode_result(value)
         except BaseException as exc:
             what = f"{method.name} returned something else than its interface promises"
             raise CallFailed(failure_of(exc, what)) from exc
+        if len(result) > space:
+            raise CallFailed(self._does_not_fit() if is_first else Failure(NOT_STARTED))
+        return result
 
-    def _does_not_fit(self, *, is_first: bool) -> Failure:
-        if not is_first:
-            return Failure(NOT_STARTED)
+    def _does_not_fit(self) -> Failure:
         return Failure(
             encode_error(
                 ReplyTooLarge(

@@ -1,30 +1,24 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from typing import NamedTuple
 
-from pack_db.errors import BadRequest, DeadlinePassed, PackDbError, StorageError
+from pack_db.errors import BadRequest, DeadlinePassed, OutcomeUnknown, StorageError
+from pack_db.impls.exactly_once.exactly_once import ExactlyOnce, Once
+from pack_db.impls.exactly_once.retries import Retries
 from pack_db.interfaces.database import Database
 from pack_db.interfaces.reply_journal import JournaledMessage
-from pack_db_client.protocol.messages import (
-    MAX_DEADLINE_AHEAD_S,
-    Refusal,
-    Request,
-    decode_request,
-    encode_reply,
-)
+from pack_db_client.protocol.replies import encode_reply
+from pack_db_client.protocol.requests import MAX_DEADLINE_AHEAD_S, Refusal, Request, decode_request
 from pack_db_daemon.dispatch.call_runner import BUDGET_NS, CallFailed, CallRunner, ResolvedCall
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
-from pack_db_daemon.dispatch.exactly_once import ExactlyOnce, Undone
 from pack_db_daemon.dispatch.failures import failure_of
 from pack_db_daemon.dispatch.method_table import MethodTable
-from pack_db_daemon.dispatch.retries import Retries
-
-_NO_BLOCK = nullcontext()
 
 
-class _Message(NamedTuple):
+class Message(NamedTuple):
+    """A request that could be read."""
+
     data: bytes
     user_id: int
     request: Request
@@ -39,8 +33,11 @@ class _Late(Exception):
 class Dispatcher:
     """Turns the bytes of a request into calls of services, and what they return into bytes.
 
+    Threads may share it.
+
     Args:
         max_reply_bytes: a call whose result would make the reply larger is not done.
+        retries: where a database fails for reasons that pass.
         clock_ns: the clock of the deadlines and of the budgets.
         budget_ns: how long the calls of a message may take, and half of what those of a group
             may that share a commit.
@@ -51,9 +48,9 @@ class Dispatcher:
         methods: MethodTable,
         database: Database,
         exactly_once: ExactlyOnce,
-        retries: Retries,
         statistics: CallStatistics,
         max_reply_bytes: int,
+        retries: Retries | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
         budget_ns: int = BUDGET_NS,
     ) -> None:
@@ -66,68 +63,16 @@ class Dispatcher:
         self._clock_ns = clock_ns
 
     def dispatch(self, data: bytes, user_id: int) -> bytes:
-        """Answer a message, whatever it is; never raises. Threads may call it at once.
+        """Answer a request, whatever it is; never raises.
 
         Args:
             user_id: numeric uid of the process that sent it.
         """
-        message = self._read(data, user_id)
-        return message if isinstance(message, bytes) else self._reply(message)
+        message = self.read(data, user_id)
+        return message if isinstance(message, bytes) else self.answer(message)
 
-    def dispatch_together(
-        self, messages: Sequence[tuple[bytes, int]]
-    ) -> Iterator[tuple[int, bytes]]:
-        """Answer messages of different clients, those with writes in one commit.
-
-        Args:
-            messages: data and user id of each, as for `dispatch`.
-
-        Yields:
-            The index of a message and its reply, as soon as it may be sent.
-        """
-        writes: list[tuple[int, _Message]] = []
-        for index, (data, user_id) in enumerate(messages):
-            message = self._read(data, user_id)
-            if isinstance(message, bytes):
-                yield index, message
-            elif message.is_query:
-                yield index, self._reply(message)
-            else:
-                writes.append((index, message))
-        try:
-            while len(writes) > 1:
-                for late in [write for write in writes if self._is_late(write[1])]:
-                    writes.remove(late)
-                    yield late[0], self._reply(late[1])
-                replies = self._replies_together(writes)
-                yield from replies
-                answered = {index for index, _ in replies}
-                writes = [write for write in writes if write[0] not in answered]
-        except StorageError:
-            pass  # whose fault it was shows when each is done by itself
-        for index, message in writes:
-            yield index, self._reply(message)
-
-    def _replies_together(self, writes: Sequence[tuple[int, _Message]]) -> list[tuple[int, bytes]]:
-        """Do as many messages in one commit as fit into a budget; none if one became too late."""
-        stop_ns = self._clock_ns() + self._group_budget_ns
-        replies = []
-        try:
-            with self._database.transaction():
-                for index, message in writes:
-                    replies.append((index, self._reply(message, together=True)))
-                    if self._clock_ns() > stop_ns:
-                        break
-                if any(self._is_late(message) for _, message in writes[: len(replies)]):
-                    raise _Late
-        except _Late:
-            return []
-        return replies
-
-    def _is_late(self, message: _Message) -> bool:
-        return self._clock_ns() > message.request.deadline_ns
-
-    def _read(self, data: bytes, user_id: int) -> _Message | bytes:
+    def read(self, data: bytes, user_id: int) -> Message | bytes:
+        """A message to be answered, or the reply to one that is refused; as `dispatch`."""
         try:
             request = decode_request(data)
         except Refusal as refusal:
@@ -135,60 +80,111 @@ class Dispatcher:
         calls: list[ResolvedCall] = []
         is_query = True
         for call in request.calls:
-            method = call and self._methods.get(call.method)
+            method = None if call is None else self._methods.get(call.method)
             calls.append((method, call))
             if method is not None and not method.is_query:
                 is_query = False  # what cannot be called fails alone, and writes nothing
-        return _Message(data, user_id, request, calls, is_query)
+        return Message(data, user_id, request, calls, is_query)
 
-    def _reply(self, message: _Message, *, together: bool = False) -> bytes:
+    def answer(self, message: Message) -> bytes:
+        """The reply to a message; never raises."""
         try:
-            return self._answer(message, together)
-        except PackDbError as error:
-            if together and isinstance(error, StorageError):
-                raise
-            return self._refused(message.request.sequence, error)
+            if self._retries is None:
+                return self._attempt(message)
+            return self._retries.run(lambda: self._attempt(message), message.request.deadline_ns)
         except Exception as exc:
-            return self._refused(message.request.sequence, exc)
+            sequence = message.request.sequence
+            reply = self._refused(sequence, exc)
+            if message.is_query or not isinstance(exc, (StorageError, OutcomeUnknown)):
+                return reply
+            if self._exactly_once.give_up(_journaled(message), reply):
+                return reply
+            return self._refused(
+                sequence,
+                OutcomeUnknown(
+                    f"the database failed ({exc}), for so many clients that a copy of the "
+                    "message may still be done"
+                ),
+            )
 
-    def _answer(self, message: _Message, together: bool) -> bytes:
+    def answer_together(self, messages: Sequence[Message]) -> Iterator[bytes]:
+        """Answer messages in their order, many in one commit; yields each reply when it may be
+        sent."""
+        while len(messages) > 1:
+            try:
+                replies = self._replies_together(messages)
+            except (StorageError, _Late):
+                break  # whose fault it was shows when each is done by itself
+            yield from replies
+            messages = messages[len(replies) :]
+        yield from map(self.answer, messages)
+
+    def _replies_together(self, messages: Sequence[Message]) -> list[bytes]:
+        """Do as many messages in one commit as fit into a budget."""
+        replies: list[bytes] = []
+        stop_ns = self._clock_ns() + self._group_budget_ns
+        with self._database.transaction():
+            for message in messages:
+                try:
+                    replies.append(self._attempt(message))
+                except StorageError:
+                    raise
+                except Exception as exc:
+                    replies.append(self._refused(message.request.sequence, exc))
+                if self._clock_ns() > stop_ns:
+                    break
+            now_ns = self._clock_ns()
+            if any(0 < m.request.deadline_ns < now_ns for m in messages[: len(replies)]):
+                raise _Late
+        return replies
+
+    def _attempt(self, message: Message) -> bytes:
         request = message.request
         now_ns = self._clock_ns()
-        if request.deadline_ns and request.deadline_ns < now_ns:
+        if 0 < request.deadline_ns < now_ns:
             raise DeadlinePassed("the message arrived after its deadline; nothing was done")
         if message.is_query:
-            return self._retries.run(lambda: self._ask(message), request.deadline_ns)
+            results = self._query(message.calls)
+            return encode_reply(request.sequence, results, self._clock_ns())
         if not 0 < request.deadline_ns - now_ns <= MAX_DEADLINE_AHEAD_S * 10**9:
             raise BadRequest(
                 f"a message with a write needs a deadline at most {MAX_DEADLINE_AHEAD_S} s ahead"
             )
-        journaled = JournaledMessage(
-            client_id=request.client_id,
-            user_id=message.user_id,
-            sequence=request.sequence,
-            digest=hashlib.blake2b(message.data, digest_size=16).digest(),
-            deadline_ns=request.deadline_ns,
-        )
-        run_once = self._exactly_once.run_inside if together else self._exactly_once.run
-        return run_once(journaled, lambda: self._run(message))
+        with self._exactly_once.once(_journaled(message)) as once:
+            if once.reply is None:
+                results = self._write(message.calls, once)
+                once.reply = encode_reply(request.sequence, results, self._clock_ns())
+        return once.reply
 
-    def _ask(self, message: _Message) -> bytes:
-        with self._database.snapshot() if len(message.calls) > 1 else _NO_BLOCK:
-            return self._work(message)
+    def _query(self, calls: list[ResolvedCall]) -> list[bytes]:
+        if len(calls) == 1:
+            return self._runner.results(calls, _nothing)
+        with self._database.snapshot():
+            return self._runner.results(calls, _nothing)
 
-    def _run(self, message: _Message) -> bytes:
+    def _write(self, calls: list[ResolvedCall], once: Once) -> list[bytes]:
+        if len(calls) == 1:
+            return self._runner.results(calls, once.roll_back)
         try:
-            return self._work(message)
+            return self._runner.results(calls, None)
         except CallFailed:
-            pass
-        # A savepoint for every write would cost more than doing this now and then.
-        raise Undone(lambda: self._work(message, alone=True))
-
-    def _work(self, message: _Message, *, alone: bool = False) -> bytes:
-        results = self._runner.results(message.calls, is_query=message.is_query, alone=alone)
-        return encode_reply(message.request.sequence, results, self._clock_ns())
+            # A savepoint for every write would cost more than doing this now and then.
+            once.roll_back()
+            return self._runner.results(calls, _nothing, savepoints=True)
 
     def _refused(self, sequence: int, exc: Exception) -> bytes:
         failure = failure_of(exc, "the message could not be answered")
         failure.log()
         return encode_reply(sequence, [failure.result], self._clock_ns())
+
+
+def _journaled(message: Message) -> JournaledMessage:
+    request = message.request
+    digest = hashlib.blake2b(message.data, digest_size=16).digest()
+    return JournaledMessage(
+        request.client_id, message.user_id, request.sequence, digest, request.deadline_ns
+    )
+
+
+def _nothing() -> None:
+    """There is nothing to undo, or a savepoint has undone it."""

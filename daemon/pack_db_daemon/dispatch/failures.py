@@ -3,7 +3,7 @@ import secrets
 from typing import NamedTuple
 
 from pack_db.errors import InternalError, PackDbError
-from pack_db_client.protocol.messages import encode_error
+from pack_db_client.protocol.replies import encode_error
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pack_db
 from pack_db.interfaces.database import Database
-from pack_db_client.protocol.daemon_service import ConnectedProcess, DaemonService, DaemonStatus
+from pack_db_client.protocol.daemon_service import (
+    ConnectedProcess,
+    DaemonService,
+    DaemonStatus,
+    QueueStatus,
+)
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.program_name import program_name
 from pack_db_daemon.dispatch.queue_statistics import QueueStatistics
@@ -53,7 +58,7 @@ class LocalDaemonService(DaemonService):
             socket_path=str(self._socket_path),
             max_message_bytes=self._max_message_bytes,
             database=self._database.status(),
-            queue=self._queue.summary(),
+            queue=QueueStatus(messages=self._queue.messages, waited=self._queue.waited),
             methods=self._calls.summary(),
             connections=len(peers),
             processes=[

@@ -28,10 +28,10 @@ _UNKNOWN = Peer(0, -1)
 _log = logging.getLogger(__name__)
 
 
-class Room(NamedTuple):
+class ConnectionLimit(NamedTuple):
     """How many connections there are descriptors for."""
 
-    connections: int  # at most
+    most: int
     freely: int  # so many may come as they like; from then on one at a time is let in
 
 
@@ -45,12 +45,14 @@ class Capacity:
 
     Args:
         path: where the socket listens; it is not bound yet.
-        room: how many connections are let in.
+        limit: how many connections are let in.
     """
 
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", path: str, room: Room) -> None:
+    def __init__(
+        self, context: "zmq.Context[zmq.Socket[bytes]]", path: str, limit: ConnectionLimit
+    ) -> None:
         self._path = path
-        self._room = room
+        self._limit = limit
         self._context = context
         self._admitted: dict[int, Peer | None] = {}  # by descriptor
         self._cut_off: set[int] = set()
@@ -126,18 +128,18 @@ class Capacity:
                     self._regulate(self._gate)
 
     def _admit(self, fd: int) -> None:
-        if fd in self._admitted or len(self._admitted) < self._room.connections:
+        if fd in self._admitted or len(self._admitted) < self._limit.most:
             self._admitted[fd] = peer_of(fd)
         else:  # libzmq was faster than the gate
             shut_down(fd, self._path)
             self._log_refusal()
 
     def _regulate(self, gate: AcceptGate) -> None:
-        self._is_full = len(self._admitted) >= self._room.connections
+        self._is_full = len(self._admitted) >= self._limit.most
         if self._is_full:
             gate.let_in_none()
             self._is_free = False
-        elif len(self._admitted) >= self._room.freely:
+        elif len(self._admitted) >= self._limit.freely:
             gate.let_in_one()
             self._is_free = False
         elif not self._is_free:
@@ -148,21 +150,21 @@ class Capacity:
         _log.warning(
             "there are %d connections, and no descriptors for more; a new one was refused "
             "(raise ulimit -Hn, or LimitNOFILE= of systemd)",
-            self._room.connections,
+            self._limit.most,
         )
 
 
-def room_for_connections() -> Room:
+def connection_limit() -> ConnectionLimit:
     """What there are descriptors for, with all that this process may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    room = min(max(hard - _OWN, hard // 4), _MOST)
-    if room < _FEW:
+    most = min(max(hard - _OWN, hard // 4), _MOST)
+    if most < _FEW:
         _log.warning(
             "this process may open %d files, so there can be %d connections; "
             "for more raise the hard limit (ulimit -Hn, or LimitNOFILE= of systemd)",
             hard,
-            room,
+            most,
         )
-    return Room(room, max(0, min(room * 9 // 10, hard - _OWN - _UNCOUNTED)))
+    return ConnectionLimit(most, max(0, min(most * 9 // 10, hard - _OWN - _UNCOUNTED)))

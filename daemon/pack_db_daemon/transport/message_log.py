@@ -3,8 +3,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from pack_db_client.protocol.messages import Refusal, decode_reply, decode_request
-from pack_db_daemon.transport.answering import Letter
+from pack_db_client.protocol.replies import decode_reply
+from pack_db_client.protocol.requests import Refusal, decode_request
+from pack_db_daemon.transport.request_handler import IncomingRequest
 
 _log = logging.getLogger(__name__)
 
@@ -21,24 +22,25 @@ class MessageLog:
     def __init__(self, find_method: Callable[[str], object]) -> None:
         self._find_method = find_method
 
-    def record(self, letter: Letter, reply: bytes) -> None:
-        if not _log.isEnabledFor(logging.DEBUG):
-            return
+    def is_on(self) -> bool:
+        return _log.isEnabledFor(logging.DEBUG)
+
+    def record(self, request: IncomingRequest, reply: bytes) -> None:
         _log.debug(
             "process %s, user %d: %s; %.3f ms",
-            letter.address.rsplit(":", 1)[1],
-            letter.user_id,
+            request.address.rsplit(":", 1)[1],
+            request.user_id,
             ", ".join(
                 f"{count} x {what}" if count > 1 else what
-                for what, count in self._outcomes(letter.data, reply).items()
+                for what, count in self._outcomes(request.data, reply).items()
             ),
-            (time.monotonic_ns() - letter.received_ns) / 1e6,
+            (time.monotonic_ns() - request.received_ns) / 1e6,
         )
 
     def _outcomes(self, data: bytes, reply: bytes) -> Counter[str]:
         codes = [result[0] or "ok" for result in decode_reply(reply)[1]]
         try:
-            names = [call[0] if call else "" for call in decode_request(data).calls]
+            names = [call.method if call else "" for call in decode_request(data).calls]
         except Refusal:
             names = []
         if len(codes) != len(names):  # the message was refused as a whole

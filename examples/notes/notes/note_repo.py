@@ -1,8 +1,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from pack_db import query
-from pack_db.errors import NotFound
+from pack_db import NotFound, query
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,8 @@ class NoteRepo(ABC):
 
 
 class AsyncNoteRepo(ABC):
+    """`NoteRepo` for asyncio: the same methods, arguments, results and errors."""
+
     @abstractmethod
     async def add(self, account_id: str, text: str) -> Note: ...
 

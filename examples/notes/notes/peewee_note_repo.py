@@ -1,7 +1,6 @@
 import peewee
 
-from pack_db import ConstraintViolated, DatabaseConnection, parameter
-from pack_db.errors import AccountNotFound
+from pack_db import AccountNotFound, ConstraintViolated, DatabaseConnection, parameter
 
 from .note_repo import Note, NoteNotFound, NoteRepo
 

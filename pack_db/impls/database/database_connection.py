@@ -1,6 +1,6 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -11,8 +11,9 @@ from pack_db.config import Config
 from pack_db.errors import ConfigurationError, StorageError
 from pack_db.impls.compiled_query import CompiledQuery, Row
 from pack_db.impls.database.database_engine import Engine
+from pack_db.impls.database.transaction import NestedTransaction, Transaction
 from pack_db.impls.migrations.runner import MIGRATIONS, MigrationFailed, MigrationRunner
-from pack_db.interfaces.database import Database
+from pack_db.interfaces.database import Database, Savepoint
 from pack_db.interfaces.entities.database_status import DatabaseStatus
 
 _QUERIES = ("SELECT", "PRAGMA")  # the latter is SQLite's, and some change nothing in a transaction
@@ -47,7 +48,6 @@ class DatabaseConnection(Database):
 
     @property
     def location(self) -> str:
-        """For people: the path of the file, or the server and the name, without a password."""
         return self._engine.location
 
     @property
@@ -56,20 +56,11 @@ class DatabaseConnection(Database):
         return self._engine.shared_clock_ns
 
     def run_migrations(self) -> list[str]:
-        """Bring the schema to the newest version; returns the names of the scripts applied.
-
-        Raises:
-            WrongDatabase: a newer pack-db, or a newer version of another package, made the
-                database.
-            ConfigurationError: a migration of another package is missing or failed.
-        """
-        with self._engine.turn:
+        with self._engine.lock:
             try:
                 self._engine.connect()
                 with self._engine.migrating():
-                    applied = MigrationRunner(self._database, self._migrations).run()
-                self._engine.committed()
-                return applied
+                    return MigrationRunner(self._database, self._migrations).run()
             except MigrationFailed as failed:
                 if isinstance(error := self._engine.failed(failed.cause), StorageError):
                     raise error from failed
@@ -78,13 +69,7 @@ class DatabaseConnection(Database):
                 raise self._engine.failed(exc) from exc
 
     def applied_and_pending(self) -> tuple[list[str], list[str]]:
-        """Names of the migrations that the database has, and of those it lacks.
-
-        Raises:
-            ConfigurationError: there are no migrations where they should be.
-            StorageError: the database cannot be read.
-        """
-        with self._engine.turn:
+        with self._engine.lock:
             try:
                 self._engine.connect()
                 runner = MigrationRunner(self._database, self._migrations)
@@ -96,40 +81,18 @@ class DatabaseConnection(Database):
         """Let Peewee write `query` in this database's SQL; it runs as `execute` runs it."""
         sql, values = self._database.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
         is_write = isinstance(query, (peewee.Insert, peewee.Update, peewee.Delete))
-        return CompiledQuery(self._write if is_write else self._run, sql, values)
+        return CompiledQuery(self._engine.execute, sql, values, is_write=is_write)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        """Run one statement; returns its rows.
-
-        Outside of a transaction a write gets one of its own, with all that belongs to one.
-
-        Raises:
-            ConstraintViolated: a row would break a constraint of its table.
-            StorageError: the database failed.
-        """
         is_query = sql.lstrip()[:6].upper() in _QUERIES
-        return (self._run if is_query else self._write)(sql, values)
+        return self._engine.execute(sql, values, is_write=not is_query)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        with self._engine.turn:
-            if self._database.in_transaction():
-                yield
-                return
-            self._engine.connect()
-            in_commit = False
-            try:
-                with self._database.transaction():
-                    yield
-                    self._engine.before_commit()
-                    in_commit = True
-            except self._engine.driver_errors as exc:
-                raise self._engine.failed(exc, in_commit=in_commit) from exc
-            self._engine.committed()
+    def transaction(self) -> AbstractContextManager[Any]:
+        return Transaction(self._engine)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        with self._engine.turn:
+        with self._engine.lock:
             if self._database.in_transaction():
                 yield
                 return
@@ -139,53 +102,19 @@ class DatabaseConnection(Database):
             except self._engine.driver_errors as exc:
                 raise self._engine.failed(exc) from exc
 
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        # Peewee's own gives each savepoint a random name, which has to be parsed anew.
-        with self._engine.turn:
-            if not self._database.in_transaction():
-                with self.transaction():
-                    yield
-                return
-            self._run("SAVEPOINT pack_db")
-            try:
-                yield
-            except BaseException:
-                # After a full disk or a lost connection the whole transaction is undone already.
-                if self._engine.is_in_transaction():
-                    self._run("ROLLBACK TO SAVEPOINT pack_db")
-                    self._run("RELEASE SAVEPOINT pack_db")
-                raise
-            self._run("RELEASE SAVEPOINT pack_db")
+    def savepoint(self) -> Savepoint:
+        return NestedTransaction(self._engine)
 
     def check(self) -> str:
-        with self._engine.turn:
+        with self._engine.lock:
             return self._engine.check()
 
     def status(self) -> DatabaseStatus:
-        with self._engine.turn:
+        with self._engine.lock:
             return self._engine.status(self._schema_version())
 
     def close(self) -> None:
-        """Disconnect. On SQLite, write the WAL back into the database and give up the lock."""
         self._engine.close()
-
-    def _run(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        with self._engine.turn:
-            try:
-                return self._engine.execute(sql, values)
-            except self._engine.driver_errors as exc:
-                raise self._engine.failed(exc) from exc
-
-    def _write(self, sql: str, values: Sequence[Any]) -> list[Row]:
-        with self._engine.turn:
-            if not self._database.in_transaction():
-                with self.transaction():
-                    return self._run(sql, values)
-            try:
-                return self._engine.execute(sql, values)
-            except self._engine.driver_errors as exc:
-                raise self._engine.failed(exc) from exc
 
     def leave_to_parent(self) -> None:
         """In a forked child: let go of everything, so that the parent may keep it."""

@@ -10,7 +10,7 @@ from typing import NoReturn
 from pack_db.errors import StorageError
 
 
-class ParentsTurn:
+class ParentsLock:
     """Takes the place of the lock around a connection: nobody gets it in this process.
 
     Args:

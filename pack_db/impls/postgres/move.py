@@ -11,7 +11,6 @@ import apsw
 import psycopg
 
 from pack_db.errors import DatabaseInUse, StorageError, WrongDatabase
-from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.migrations.runner import MigrationRunner
 from pack_db.impls.postgres.moved_table import MovedTable, moved_tables, quoted
 from pack_db.impls.postgres.postgres_check import WRONG_LEDGERS
@@ -21,6 +20,7 @@ from pack_db.impls.sqlite.database_lock import DatabaseLock
 from pack_db.impls.sqlite.schema_status import applied_and_pending
 from pack_db.impls.sqlite.sqlite_check import require_database
 from pack_db.impls.sqlite.sqlite_errors import translated
+from pack_db.interfaces.database import Database
 
 Progress = Callable[[str, int, int], None]
 """Is told what is being done, how many rows of it are done, and of how many."""
@@ -57,7 +57,7 @@ class Proof:
 
 def move(
     path: Path,
-    target: DatabaseConnection,
+    target: Database,
     url: str,
     migrations: Mapping[str, Path],
     progress: Progress,

@@ -6,9 +6,9 @@ from contextlib import closing
 import psycopg
 from playhouse.apsw_ext import APSWDatabase
 
-from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.migrations.runner import MigrationRunner
 from pack_db.impls.sqlite.sqlite_check import DELETED, LOST_ENTRIES, Check, Faults
+from pack_db.interfaces.database import Database
 
 WRONG_LEDGERS = """
     SELECT a.id FROM accounts AS a
@@ -50,13 +50,13 @@ _NAMES = """
 """
 
 
-def check_server(database: DatabaseConnection) -> Iterator[Check]:
+def check_server(database: Database) -> Iterator[Check]:
     """Look at one thing after another, beside running daemons too, as all is at one moment.
 
     Raises:
         StorageError: the server cannot be reached, or fails.
     """
-    looks: dict[str, Callable[[DatabaseConnection], str]] = {
+    looks: dict[str, Callable[[Database], str]] = {
         "durability": _durability,
         "constraints": _constraints,
         "schema": _schema,
@@ -68,9 +68,7 @@ def check_server(database: DatabaseConnection) -> Iterator[Check]:
             yield _outcome(name, database, look)
 
 
-def _outcome(
-    name: str, database: DatabaseConnection, look: Callable[[DatabaseConnection], str]
-) -> Check:
+def _outcome(name: str, database: Database, look: Callable[[Database], str]) -> Check:
     try:
         with database.savepoint():
             return Check(check=name, result="ok", detail=look(database))
@@ -80,7 +78,7 @@ def _outcome(
         return Check(check=name, result="fault", detail=str(exc).splitlines()[0])
 
 
-def _durability(database: DatabaseConnection) -> str:
+def _durability(database: Database) -> str:
     if unsafe := _names(database, _UNSAFE_SETTINGS):
         raise Faults(
             *(f"{name} is off, so a crash may take or damage what was written" for name in unsafe)
@@ -88,7 +86,7 @@ def _durability(database: DatabaseConnection) -> str:
     return "fsync and full_page_writes are on"
 
 
-def _constraints(database: DatabaseConnection) -> str:
+def _constraints(database: Database) -> str:
     if unchecked := _names(database, _UNCHECKED_CONSTRAINTS):
         raise Faults(*(f"{name} was never checked on the rows there are" for name in unchecked))
     if database.execute("SELECT to_regclass(%s)", [DELETED]) != [(None,)]:
@@ -98,7 +96,7 @@ def _constraints(database: DatabaseConnection) -> str:
     return "every row keeps them"
 
 
-def _schema(database: DatabaseConnection) -> str:
+def _schema(database: Database) -> str:
     with closing(APSWDatabase(":memory:")) as newest:
         known = MigrationRunner(newest).run()
         expected = [name for (name,) in newest.connection().execute(_NEWEST_NAMES)]
@@ -112,7 +110,7 @@ def _schema(database: DatabaseConnection) -> str:
     return f"as of {known[-1]}"
 
 
-def _ledger(database: DatabaseConnection) -> str:
+def _ledger(database: Database) -> str:
     if wrong := _names(database, WRONG_LEDGERS):
         raise Faults(*(f"account {id_}: its entries do not add up to its balance" for id_ in wrong))
     [(accounts, entries)] = database.execute(
@@ -121,5 +119,5 @@ def _ledger(database: DatabaseConnection) -> str:
     return f"{entries} entries add up to the balances of {accounts} accounts"
 
 
-def _names(database: DatabaseConnection, sql: str) -> list[str]:
+def _names(database: Database, sql: str) -> list[str]:
     return [name for (name,) in database.execute(sql)]

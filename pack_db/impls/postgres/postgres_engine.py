@@ -1,5 +1,5 @@
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 from weakref import WeakSet
@@ -91,7 +91,7 @@ class PostgresEngine(Engine):
         self._scheme = scheme
         hosts, ports = parameters.get("host", ""), parameters.get("port", "")
         self.location = f"{scheme}://{_addresses(str(hosts), str(ports))}/{name}"
-        self.turn = nullcontext()
+        self.lock = nullcontext()
         self._synchronous_commit = "off" if synchronous == "NORMAL" else "on"
         self._health = StorageHealth()
         self._connections: WeakSet[psycopg.Connection[Row]] = WeakSet()
@@ -127,24 +127,35 @@ class PostgresEngine(Engine):
                 self.database.close()
                 raise self.failed(exc) from exc
 
-    def execute(self, sql: str, values: Sequence[Any]) -> list[Row]:
+    def run(self, sql: str, values: Sequence[Any]) -> Iterable[Row]:
         self.connect()
         cursor = self._connection().execute(sql, values or None)
-        return cursor.fetchall() if cursor.description else []
+        return cursor if cursor.description else ()
 
-    def is_in_transaction(self) -> bool:
-        return self._transaction_status() in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+    def begin(self) -> None:
+        self.connect()
+        self._connection().execute("BEGIN")
 
-    def before_commit(self) -> None:
+    def commit(self) -> None:
         # The server would answer COMMIT with a rollback, and without an error.
         if self._transaction_status() == TransactionStatus.INERROR:
+            self.roll_back()
             raise StorageError(
                 "a statement failed and the work went on; put what may fail into a savepoint()"
             )
-
-    def committed(self) -> None:
+        try:
+            self._connection().execute("COMMIT")
+        except psycopg.Error as exc:
+            raise self.failed(exc, in_commit=True) from exc
         if self._health.failure is not None:
             self._health.committed(changes=1)
+
+    def roll_back(self) -> None:
+        if self.is_in_transaction():
+            self._connection().execute("ROLLBACK")
+
+    def is_in_transaction(self) -> bool:
+        return self._transaction_status() in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
     def failed(self, exc: Exception, *, in_commit: bool = False) -> Exception:
         error = translated(exc, self.location)

@@ -128,15 +128,21 @@ class PeeweeAccountRepo(AccountRepo):
             )
         return created
 
-    def get_account(self, account_id: str) -> Account:
-        return _one(self._select(id=validation.account_id(account_id)), account_id)
+    def get_account(self, account_id: str) -> Account | None:
+        if not validation.is_account_id(account_id):
+            validation.text(account_id, "account_id")
+            return None
+        rows = self._select(id=account_id)
+        return _account(rows[0]) if rows else None
 
-    def get_account_by_email(self, email: str) -> Account:
-        address = validation.email(email)
+    def get_account_by_email(self, email: str) -> Account | None:
+        validation.text(email, "email")
+        try:
+            address = validation.email(email)
+        except InvalidInput:
+            return None
         rows = self._select_by_email(email_key=validation.email_key(address))
-        if not rows:
-            raise AccountNotFound("no account has this e-mail address")
-        return _account(rows[0])
+        return _account(rows[0]) if rows else None
 
     def authenticate(self, api_key: str) -> Account:
         validation.text(api_key, "api_key")

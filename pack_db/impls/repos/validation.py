@@ -27,8 +27,12 @@ def text(value: str, name: str) -> str:
     return value
 
 
+def is_account_id(value: object) -> bool:
+    return type(value) is str and _UUID.fullmatch(value) is not None
+
+
 def account_id(value: str, name: str = "account_id") -> str:
-    if type(value) is not str or not _UUID.fullmatch(value):
+    if not is_account_id(value):
         raise InvalidInput(f"{name} must be an account's id, a UUID in lower case")
     return value
 

@@ -1,8 +1,7 @@
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import apsw
 import peewee
@@ -16,7 +15,6 @@ from pack_db.errors import (
     StorageMoved,
     StorageReadOnly,
 )
-from pack_db.impls.compiled_query import Row
 from pack_db.impls.database.database_engine import Engine
 from pack_db.impls.database.forked_child import keep_for_ever
 from pack_db.impls.database.storage_health import LOG_LIMIT_BYTES, StorageHealth
@@ -52,7 +50,7 @@ class SqliteEngine(Engine):
 
     def __init__(self, path: Path, synchronous: str, *, makes_directory: bool = False) -> None:
         self.location = str(path)
-        self.turn = threading.RLock()
+        self.lock = threading.RLock()
         self._path = path
         self._synchronous = synchronous
         self._health = StorageHealth()
@@ -72,13 +70,13 @@ class SqliteEngine(Engine):
                 "journal_size_limit": LOG_LIMIT_BYTES,
             },
             timeout=_BUSY_TIMEOUT_S,
-            lock_type="IMMEDIATE",  # a read that turns write would fail without waiting
+            lock_type="IMMEDIATE",  # of Peewee's own transactions, as of ours
             autoconnect=False,  # else a call after `close` would open it without the lock
             thread_safe=False,  # else Peewee opens a connection for each thread
         )
-        self._lock = DatabaseLock(real)
+        self._database_lock = DatabaseLock(real)
         self._opened = ExitStack()
-        self._opened.callback(self._lock.release)
+        self._opened.callback(self._database_lock.release)
         self._opened.callback(self._close_watches)
         self._opened.callback(self.database.close)
         try:
@@ -95,9 +93,36 @@ class SqliteEngine(Engine):
         self._is_undone = self._is_undone and self.database.in_transaction()
         self._end_snapshot()
 
-    def execute(self, sql: str, values: Sequence[Any]) -> list[Row]:
-        # Peewee's execute_sql would do the same in three times the time.
-        return self._apsw.execute(sql, values).fetchall()
+    def begin(self) -> None:
+        self.connect()
+        self._apsw.execute("BEGIN IMMEDIATE")  # a read that turns write would fail without waiting
+
+    def commit(self) -> None:
+        try:
+            if self._is_undone:
+                raise StorageError(
+                    "a statement failed and undid all before it, and the work went on; "
+                    "nothing was written"
+                )
+            self._check_files(self._files.check_if_changed)
+            self._apsw.execute("COMMIT")
+        except BaseException as exc:
+            self.roll_back()
+            if isinstance(exc, self.driver_errors):
+                raise self.failed(exc) from exc
+            raise
+        if not self._log_is_marked or self._health.failure is not None:
+            self._committed()
+
+    @contextmanager
+    def migrating(self) -> Iterator[None]:
+        yield
+        self._committed()
+
+    def roll_back(self) -> None:
+        self._is_undone = False
+        if self._apsw.in_transaction:  # else SQLite has undone it by itself
+            self._apsw.execute("ROLLBACK")
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -115,24 +140,7 @@ class SqliteEngine(Engine):
     def is_in_transaction(self) -> bool:
         return bool(self._apsw.in_transaction) and not self._is_undone
 
-    def before_commit(self) -> None:
-        if self._is_undone:
-            raise StorageError(
-                "a statement failed and undid all before it, and the work went on; "
-                "nothing was written"
-            )
-        self._check_files(self._files.check_if_changed)
-
-    def committed(self) -> None:
-        if not self._log_is_marked:
-            with suppress(apsw.Error):  # it was no part of the transaction, and is tried again
-                log_marker.mark(self._apsw)
-                self._log_is_marked = True
-        if self._health.failure is not None:
-            self._health.committed(self._apsw.total_changes())
-            self._apsw.set_busy_timeout(int(_BUSY_TIMEOUT_S * 1000))
-
-    def failed(self, exc: Exception, *, in_commit: bool = False) -> Exception:
+    def failed(self, exc: Exception) -> Exception:
         is_open = not self.database.is_closed()
         error = translated(exc, self._apsw.system_errno if is_open else 0)
         if isinstance(error, StorageError) and is_open:
@@ -179,12 +187,21 @@ class SqliteEngine(Engine):
         super().leave_to_parent(opened_by)
         keep_for_ever(self._apsw)
         self._in_snapshot = False
-        self._lock.leave_to_parent()
+        self._database_lock.leave_to_parent()
+
+    def _committed(self) -> None:
+        if not self._log_is_marked:
+            with suppress(apsw.Error):  # it was no part of the transaction, and is tried again
+                log_marker.mark(self._apsw)
+                self._log_is_marked = True
+        if self._health.failure is not None:
+            self._health.committed(self._apsw.total_changes())
+            self._apsw.set_busy_timeout(int(_BUSY_TIMEOUT_S * 1000))
 
     def _acquire_lock(self) -> None:
-        if not self._lock.acquire():
+        if not self._database_lock.acquire():
             raise DatabaseInUse(
-                f"{self._path} is in use by {self._lock.holder()}; "
+                f"{self._path} is in use by {self._database_lock.holder()}; "
                 "stop that process, or call it through its socket"
             )
 
@@ -193,6 +210,7 @@ class SqliteEngine(Engine):
         try:
             self.database.connect()
             self._apsw: apsw.Connection = self.database.connection()  # type: ignore[no-untyped-call]
+            self.run = self._apsw.execute
             if self._path.stat().st_size <= _CHECKED_BYTES:
                 found = self._apsw.pragma("quick_check", 1)
         except self.driver_errors as exc:

@@ -1,5 +1,6 @@
 import click
 
+from pack_db.errors import AccountNotFound
 from pack_db.interfaces.entities.account import Account
 from pack_db_client import PackDb
 
@@ -8,9 +9,17 @@ account_argument = click.argument("account")
 
 
 def find_account(db: PackDb, account: str) -> Account:
+    """
+    Raises:
+        AccountNotFound: there is no such account.
+    """
     if "@" in account:
-        return db.accounts.get_account_by_email(account)
-    return db.accounts.get_account(account)
+        found, what = db.accounts.get_account_by_email(account), "e-mail address"
+    else:
+        found, what = db.accounts.get_account(account), "id"
+    if found is None:
+        raise AccountNotFound(f"no account has the {what} {account}")
+    return found
 
 
 def find_account_id(db: PackDb, account: str) -> str:

@@ -5,9 +5,10 @@ from typing import Any, Concatenate, ParamSpec
 
 import click
 
-from pack_db.config import Config, checked_socket_path
+from pack_db.checked_paths import checked_socket_path
 from pack_db_client import PackDb
 from pack_db_client.transport.unavailable import why_unavailable
+from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.output import Output, with_output
 
 P = ParamSpec("P")
@@ -41,7 +42,7 @@ def with_client(command: Callable[Concatenate[PackDb, Output, P], None]) -> Call
 
 
 def _connect(socket_path: Path | None, timeout_s: float | None) -> PackDb:
-    config = Config()
+    config = configuration()
     if socket_path is None:
         path = config.client_socket_path
     else:

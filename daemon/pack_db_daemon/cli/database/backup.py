@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pack_db.config import Config
+from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.database_file import database_file
 from pack_db_daemon.cli.common.interruptible import interruptible
 from pack_db_daemon.cli.common.output import Output, with_output
@@ -50,7 +50,9 @@ def backup(out: Output, destination: Path, keep: int | None, compress: bool) -> 
     """
     from pack_db.impls.sqlite.sqlite_backup import back_up
 
-    database = database_file(Config(), "back the server up with pg_dump or as its provider does it")
+    database = database_file(
+        configuration(), "back the server up with pg_dump or as its provider does it"
+    )
     into_directory = destination.is_dir()
     if keep is not None and not into_directory:
         raise click.UsageError("--keep needs a DEST that is a directory")

@@ -1,9 +1,9 @@
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 
 from pack_db.config import Config
+from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.output import Output, with_output
 
 if TYPE_CHECKING:
@@ -26,19 +26,20 @@ def check(out: Output) -> None:
       pack-db check
       pack-db check --json | jq -r '.[] | select(.result == "fault").detail'
     """
-    checks = _checks(Config())
+    checks = _checks(configuration())
     out.rows([checks], _COLUMNS)
     if any(found.result == "fault" for found in checks):
         raise click.exceptions.Exit(1)
 
 
 def _checks(config: Config) -> "list[Check]":
-    from pack_db.impls.database.database_connection import DatabaseConnection
+    from pack_db.configured_factory import configured_factory
     from pack_db.impls.sqlite.sqlite_check import check_database
 
     if config.database_url is None:
         return list(check_database(config.database_path))
-    with closing(DatabaseConnection(config)) as database:
+    with configured_factory(config) as factory:
+        database = factory.get_database_connection()
         # Only now: without psycopg, the connection has said what to install.
         from pack_db.impls.postgres.postgres_check import check_server
 

@@ -1,9 +1,9 @@
-from contextlib import closing
 from dataclasses import dataclass
 
 import click
 
 from pack_db.config import Config
+from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.output import Output, with_output
 
 _COLUMNS = ("name", "state")
@@ -35,7 +35,7 @@ def status(out: Output) -> None:
       pack-db migrate status
       pack-db migrate status --json | jq -r '.[] | select(.state == "pending").name'
     """
-    out.rows([_migrations(Config())], _COLUMNS)
+    out.rows([_migrations(configuration())], _COLUMNS)
 
 
 @migrate.command()
@@ -51,30 +51,25 @@ def up(out: Output) -> None:
       pack-db migrate up
       DB_PATH=/srv/copy.db pack-db migrate up
     """
-    from pack_db.configured_factory import factory_class
-    from pack_db.impls.service_factory import ServiceFactory
+    from pack_db.configured_factory import configured_factory
 
-    factory = factory_class(Config()).get_instance()
-    try:
+    with configured_factory(configuration()) as factory:
         names = factory.get_database_connection().run_migrations()
-    finally:
-        ServiceFactory.reset()
     out.rows([[Migration(name=name, state="applied") for name in names]], _COLUMNS)
     if not names:
         out.note("The schema is the newest already.")
 
 
 def _migrations(config: Config) -> list[Migration]:
-    from pack_db.configured_factory import factory_class
-    from pack_db.impls.database.database_connection import DatabaseConnection
+    from pack_db.configured_factory import configured_factory
     from pack_db.impls.sqlite.schema_status import applied_and_pending
 
-    migrations = factory_class(config).migrations
-    if config.database_url is None:
-        applied, pending = applied_and_pending(config.database_path, migrations)
-    else:
-        with closing(DatabaseConnection(config, migrations)) as database:
-            applied, pending = database.applied_and_pending()
+    with configured_factory(config) as factory:
+        if config.database_url is None:
+            # Without the connection that is for one process only, a daemon may go on.
+            applied, pending = applied_and_pending(config.database_path, factory.migrations)
+        else:
+            applied, pending = factory.get_database_connection().applied_and_pending()
     return [
         *(Migration(name=name, state="applied") for name in applied),
         *(Migration(name=name, state="pending") for name in pending),

@@ -1,9 +1,10 @@
 import sys
-from contextlib import closing
 
 import click
 
-from pack_db.config import Config, ConfigKeys
+from pack_db.config import ConfigKeys
+from pack_db.errors import ConfigurationError
+from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.interruptible import interruptible
 from pack_db_daemon.cli.common.output import Output, with_output
 from pack_db_daemon.cli.common.progress import progress_in_rows
@@ -36,16 +37,17 @@ def move(out: Output, rehearse: bool, replace: bool, yes: bool) -> None:
       pack-db move --replace
       systemctl start pack-db.socket
     """
-    config = Config()
-    url = config.get(ConfigKeys.DB_URL)
+    config = configuration()
+    url = config.database_url
+    if url is None:
+        raise ConfigurationError(f"{ConfigKeys.DB_URL} is not set; it says where to move to")
     if replace and not yes and not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask for confirmation; say --yes")
 
-    from pack_db.configured_factory import factory_class
-    from pack_db.impls.database.database_connection import DatabaseConnection
+    from pack_db.configured_factory import configured_factory
 
-    migrations = factory_class(config).migrations
-    with interruptible(), closing(DatabaseConnection(config, migrations)) as target:
+    with interruptible(), configured_factory(config) as factory:
+        target = factory.get_database_connection()
         question = f"Delete all rows that pack-db has in {target.location}?"
         if replace and not yes and not click.confirm(question, err=True):
             raise click.exceptions.Exit(1)
@@ -54,7 +56,7 @@ def move(out: Output, rehearse: bool, replace: bool, yes: bool) -> None:
 
         with progress_in_rows() as progress:
             proofs = copy_and_prove(
-                *(config.database_path, target, url, migrations, progress),
+                *(config.database_path, target, url, factory.migrations, progress),
                 rehearse=rehearse,
                 replace=replace,
             )

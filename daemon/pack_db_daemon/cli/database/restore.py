@@ -3,7 +3,7 @@ from pathlib import Path
 
 import click
 
-from pack_db.config import Config
+from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.database_file import database_file
 from pack_db_daemon.cli.common.interruptible import interruptible
 from pack_db_daemon.cli.common.output import Output, with_output
@@ -34,7 +34,7 @@ def restore(out: Output, backup: Path) -> None:
     """
     from pack_db.impls.sqlite.sqlite_restore import restore as put_in_place
 
-    config = Config()
+    config = configuration()
     database = database_file(
         config, "restore the server with pg_restore or as its provider does it"
     )

@@ -7,12 +7,12 @@ from typing import Any
 import click
 import msgspec
 
-from pack_db.config import Config
 from pack_db.configured_factory import interfaces
 from pack_db_client import PackDb
-from pack_db_client.protocol.messages import Arguments
 from pack_db_client.protocol.methods import Method
+from pack_db_client.protocol.requests import Arguments
 from pack_db_daemon.cli.common.client import with_client
+from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.failure import failures_shown
 from pack_db_daemon.cli.common.output import Output
 from pack_db_daemon.dispatch.method_table import methods_by_name, with_daemon_service
@@ -57,7 +57,7 @@ def call(db: PackDb, out: Output, method: str, arguments: tuple[str, ...]) -> No
 
 
 def _interfaces() -> dict[str, type]:
-    return with_daemon_service(interfaces(Config()))
+    return with_daemon_service(interfaces(configuration()))
 
 
 def _signature(method: Method) -> str:

@@ -2,7 +2,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from pack_db.errors import AccountNotFound
+from pack_db.errors import InvalidInput
+from pack_db.impls.repos import validation
 from pack_db_client import (
     Account,
     AccountStatus,
@@ -57,12 +58,12 @@ class AccountImporter:
         for index, (row, answer) in enumerate(zip(rows, found, strict=True)):
             try:
                 account = answer.result()
-            except AccountNotFound:
-                new.append(index)
             except PackDbError as error:
                 outcomes[index] = Refused(str(error))
             else:
-                if not _was_opened_for(row, account):
+                if account is None:
+                    new.append(index)
+                elif not _was_opened_for(row, account):
                     outcomes[index] = Refused("another account has this e-mail address")
                 elif account.status == row.status:
                     outcomes[index] = Outcome.ALREADY_THERE
@@ -70,6 +71,11 @@ class AccountImporter:
                     # An import was interrupted before its next step.
                     inactive.append((index, account.id))
         if self._dry_run:
+            for index in new:
+                try:
+                    validation.email(rows[index].email)
+                except InvalidInput as error:
+                    outcomes[index] = Refused(str(error))
             return outcomes
         with self._db.batch() as batch:
             opened = [

@@ -7,9 +7,9 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from pack_db.config import Config
 from pack_db_client import PackDb
 from pack_db_daemon.cli.common.client import with_client
+from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.output import JsonOutput, Output
 from pack_db_daemon.cli.common.progress import progress_in_bytes
 from pack_db_daemon.cli.transfer.account_importer import (
@@ -68,7 +68,7 @@ def accounts(db: PackDb, out: Output, file: BinaryIO, form: str | None, dry_run:
     importer = AccountImporter(db, dry_run=dry_run)
     form = form or ("csv" if file.name.endswith(".csv") else "jsonl")
     size = Path(file.name).stat().st_size if Path(file.name).is_file() else 0
-    at_once = min(_MOST_AT_ONCE, Config().max_message_bytes // _ROW_BYTES)
+    at_once = min(_MOST_AT_ONCE, configuration().max_message_bytes // _ROW_BYTES)
     counts = {Outcome.IMPORTED: 0, Outcome.ALREADY_THERE: 0, Refused: 0}
     with progress_in_bytes() as progress:
         for lines in _chunks(read_rows(file, AccountRow, form), at_once):

@@ -6,7 +6,7 @@ _log = logging.getLogger(__name__)
 _REMEMBERED = 1024
 
 
-class Callers:
+class AccessControl:
     """Who may call, by what the kernel says of the process that opened the connection.
 
     Args:

@@ -1,41 +1,19 @@
 """Everything a caller of pack-db may catch, in process and across the socket alike.
 
     PackDbError
-    ├── ConfigurationError
-    ├── InvalidInput
+    ├── ConfigurationError, InvalidInput, EmailTaken, InvalidApiKey, AccountInactive,
+    │   InsufficientTokens, ReplyTooLarge, ReplyNotKept, DeadlinePassed, NotStarted,
+    │   InternalError, ClientClosed, ClocksDiffer
     ├── NotFound
     │   └── AccountNotFound
-    ├── EmailTaken
-    ├── InvalidApiKey
-    ├── AccountInactive
-    ├── InsufficientTokens
     ├── StorageError
-    │   ├── StorageBusy
-    │   ├── StorageFull
-    │   ├── StorageReadOnly
-    │   ├── StorageCorrupt
-    │   ├── StorageMoved
-    │   ├── StorageUnavailable
-    │   ├── StorageConflict
-    │   ├── DatabaseInUse
-    │   └── WrongDatabase
+    │   └── StorageBusy, StorageFull, StorageReadOnly, StorageCorrupt, StorageMoved,
+    │       StorageUnavailable, StorageConflict, DatabaseInUse, WrongDatabase
     ├── BadRequest
-    │   ├── UnknownMethod
-    │   ├── UnsupportedVersion
-    │   ├── MessageTooLarge
-    │   ├── SequenceReused
-    │   ├── SequenceTooOld
-    │   └── ForeignClientId
-    ├── ReplyTooLarge
-    ├── ReplyNotKept
-    ├── DeadlinePassed
-    ├── NotStarted
-    ├── InternalError
-    ├── ClientClosed
-    ├── ClocksDiffer
+    │   └── UnknownMethod, UnsupportedVersion, MessageTooLarge, SequenceReused,
+    │       SequenceTooOld, ForeignClientId
     ├── Unavailable
-    │   ├── NoDaemon
-    │   └── PermissionDenied
+    │   └── NoDaemon, PermissionDenied
     └── CallTimeout
         └── OutcomeUnknown
 

@@ -34,7 +34,8 @@ SLOW = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.relative_to(_TESTS).parts[0] in SLOW:
+        # A PostgreSQL takes seconds to start; a test that is run on each engine has its name.
+        if item.path.relative_to(_TESTS).parts[0] in SLOW or "postgres" in item.name:
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: not is_long(item.nodeid))
 

@@ -88,7 +88,8 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def status(self) -> DatabaseStatus: ...
+    def status(self) -> DatabaseStatus:
+        """How the database is: its engine, sizes, schema, durability and health."""
 
     @abstractmethod
     def close(self) -> None:

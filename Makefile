@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test docs clean
+.PHONY: help run check lint test docs clean
 
 help:
 	@echo "make run     set up $(VENV), start the daemon, and say how to call it"
+	@echo "make check   set up $(VENV), then run the linters, the type checks and the fast tests"
 	@echo "make test    set up $(VENV), then run all linters, type checks and tests"
 	@echo "make docs    set up $(VENV), then build the documentation in site/"
 	@echo "make clean   remove $(VENV) and all caches"
@@ -18,12 +19,17 @@ run: $(VENV)/installed
 	@echo "Its socket: $$($(BIN)/python -c 'from pack_db.config import Config; print(Config().socket_path)')"
 	@exec $(BIN)/pack-db serve
 
-test: $(VENV)/installed-for-tests
+check: lint
+	$(BIN)/pytest -n 4 -m "not slow"
+
+test: lint
+	$(BIN)/pytest -n 4  # on two cores: a test mostly waits
+
+lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 4  # on two cores: a test mostly waits
 
 docs: $(VENV)/installed-for-tests
 	$(BIN)/mkdocs build --strict

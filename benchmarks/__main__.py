@@ -10,53 +10,58 @@ import msgspec
 
 from benchmarks.adapter import Adapter
 from benchmarks.peers import PEERS, QUICK
-from benchmarks.results import Failure, Result
+from benchmarks.results import Run
 from benchmarks.suite import Options, Suite
-from benchmarks.tables import progress, tables
-from benchmarks.workload import Durability, Operation, Shape
+from benchmarks.tables import tables
+from benchmarks.workload import Load, Operation
 
 E = TypeVar("E", bound=StrEnum)
 
 
 def main() -> int:
     arguments = _parser().parse_args()
-    if arguments.list:
-        for peer in PEERS.values():
-            print(f"{peer.name:12} {peer.title}{'' if peer.is_available() else ' (missing)'}")
-        return 0
-    options = Options(
-        peers=arguments.peers,
-        shapes=arguments.shapes,
-        operations=arguments.operations,
-        durabilities=arguments.durability,
-        seconds=arguments.seconds,
-        repetitions=arguments.reps,
-        quiet_patience_s=arguments.wait_quiet,
-    )
-    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as directory:
-        Path(directory).chmod(0o755)  # PostgreSQL runs as another user
-        run = Suite(options, Path(directory), _show).run()
+    output: Path = arguments.output
+    output.mkdir(parents=True, exist_ok=True)
+    results = output / "results.json"
+    if arguments.again:
+        run = msgspec.json.decode(results.read_bytes(), type=Run)
+    else:
+        run = _measured(arguments)
+        results.write_bytes(msgspec.json.encode(run))
     print(tables(run))
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    results = arguments.output / "results.json"
-    results.write_bytes(msgspec.json.encode(run))
     print(results)
     if arguments.charts:
         from benchmarks.charts import draw
 
-        for path in draw(run, arguments.output):
+        for path in draw(run, output):
             print(path)
     return 1 if run.failures else 0
 
 
-def _show(found: Result | Failure) -> None:
-    print(progress(found), file=sys.stderr, flush=True)
+def _measured(arguments: argparse.Namespace) -> Run:
+    options = Options(
+        peers=arguments.peers,
+        loads=arguments.loads,
+        operations=arguments.operations,
+        seconds=arguments.seconds,
+        repetitions=arguments.reps,
+        with_yardsticks=not arguments.no_yardsticks,
+    )
+    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as directory:
+        Path(directory).chmod(0o755)  # PostgreSQL runs as another user
+        return Suite(options, Path(directory), _show).run()
+
+
+def _show(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
+    missing = [peer.name for peer in PEERS.values() if not peer.is_available()]
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure pack-db beside what one would pick instead.",
+        epilog=f"Peers: {', '.join(PEERS)}. Not installed: {', '.join(missing) or 'none'}.",
     )
     add = parser.add_argument
     add(
@@ -65,29 +70,16 @@ def _parser() -> argparse.ArgumentParser:
         default=[PEERS[name] for name in QUICK],
         help=f"names, or 'all' that are installed (default: {','.join(QUICK)})",
     )
-    add("--list", action="store_true", help="list all peers")
-    add("--shapes", type=_some(Shape), default=list(Shape), help="of 1,8,64 (default: all)")
+    add("--loads", type=some(Load), default=list(Load), help=f"of {','.join(Load)} (default: all)")
     add(
         "--operations",
-        type=_some(Operation),
+        type=some(Operation),
         default=list(Operation),
-        help="of get,consume,create (default: all)",
-    )
-    add(
-        "--durability",
-        type=_some(Durability),
-        default=[Durability.DURABLE],
-        help="of durable,relaxed (default: durable)",
+        help=f"of {','.join(Operation)} (default: all)",
     )
     add("--seconds", type=float, default=1.0, help="of each measurement (default: 1)")
     add("--reps", type=int, default=3, help="of each measurement (default: 3)")
-    add(
-        "--wait-quiet",
-        type=float,
-        default=20.0,
-        metavar="SECONDS",
-        help="how long to wait, before each cell, for other processes to be quiet (default: 20)",
-    )
+    add("--no-yardsticks", action="store_true", help="measure no echo and no sqlite3 beside")
     add(
         "--output",
         type=Path,
@@ -96,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         help="for results.json and the charts (default: build/benchmarks)",
     )
     add("--charts", action="store_true", help="draw the latencies as SVG; needs matplotlib")
+    add("--again", action="store_true", help="measure nothing: show results.json once more")
     return parser
 
 
@@ -110,7 +103,9 @@ def _peers(text: str) -> list[type[Adapter]]:
     return [PEERS[name] for name in names]
 
 
-def _some(enum: type[E]) -> Callable[[str], list[E]]:
+def some(enum: type[E]) -> Callable[[str], list[E]]:
+    """What parses a list of an enumeration's values."""
+
     def parse(text: str) -> list[E]:
         try:
             return [enum(name) for name in text.split(",")]

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 from benchmarks.accounts import FIELDS, Row, new_row, rows
-from benchmarks.workload import Durability
 
 SCHEMA = """
 CREATE TABLE accounts (
@@ -36,12 +35,12 @@ class AccountStore:
     Each statement is a transaction of its own, committed when `fetchall` returns.
     """
 
-    def __init__(self, path: Path, durability: Durability) -> None:
+    def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(
             path, timeout=5, isolation_level=None, check_same_thread=False
         )
         self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute(f"PRAGMA synchronous={durability.synchronous}")
+        self._database.execute("PRAGMA synchronous=FULL")
         self._execute = self._database.execute
         self._lock = threading.Lock()
 

@@ -4,26 +4,26 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
-from benchmarks import accounts
-from benchmarks.account_ids import AccountIds
-from benchmarks.clients import Client
-from benchmarks.load import Load
-from benchmarks.workload import Durability, Operation
+from benchmarks import accounts, child_processes
+from benchmarks.account_store import AccountStore, fresh_database
+from benchmarks.clients import AsyncClient, Client
+from benchmarks.in_flight import InFlight, coroutines, threads
+from benchmarks.workload import Load, Operation
 
 START_PATIENCE_S = 30.0
 
-Way = Callable[[Load], None]
-
 
 class Adapter(ABC):
-    """One peer at one durability, with files in a directory of its own.
+    """One peer, with files in a directory of its own.
 
     A peer's libraries are imported inside its methods, so that the others run without them.
 
@@ -36,14 +36,14 @@ class Adapter(ABC):
     packages: ClassVar[Sequence[str]] = ()  # distributions that it needs
     program: ClassVar[str | None] = None  # an executable that it needs
     operations: ClassVar[Sequence[Operation]] = tuple(Operation)
-    durabilities: ClassVar[Sequence[Durability]] = tuple(Durability)
+    loads: ClassVar[Sequence[Load]] = tuple(load for load in Load if load is not Load.BATCHES)
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
-    def __init__(self, directory: Path, durability: Durability) -> None:
+    def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.durability = durability
         self.database_path = directory / "accounts.db"
         self.socket_path = directory / "s"
+        self.log_path = directory / "log"
 
     @classmethod
     def executable(cls) -> str | None:
@@ -66,8 +66,25 @@ class Adapter(ABC):
             found[cls.program] = asked.stdout.strip()
         return found
 
-    def prepare(self) -> None:  # noqa: B027  # a peer may have nothing to prepare
+    @contextmanager
+    def served(self) -> Iterator[list[int]]:
+        """Serve fresh data for as long as the block lasts; yields the servers' process ids."""
+        self.prepare()
+        command = self.command()
+        if command is None:
+            yield []
+            return
+        with self.log_path.open("ab") as log:
+            server = child_processes.start(command, log, self.popen_options())
+        try:
+            self.wait_until_ready(server)
+            yield [server.pid]
+        finally:
+            child_processes.stop(server, self.stop_signal)
+
+    def prepare(self) -> None:
         """Make what the server starts from."""
+        fresh_database(self.database_path)
 
     def command(self) -> list[str] | None:
         """The server's; None where there is no server."""
@@ -85,21 +102,39 @@ class Adapter(ABC):
 
         wait_for(server, connect, OSError)
 
-    def account_ids(self) -> AccountIds:
+    def account_ids(self) -> Sequence[str]:
         return accounts.account_ids()
 
     @abstractmethod
     def client(self) -> Client: ...
 
-    def ways(self) -> Mapping[str, Way]:
-        """Ways to keep many calls in flight from one process, by name."""
-        return {}
+    async def async_client(self) -> AsyncClient:
+        raise NotImplementedError
+
+    def keep_in_flight(self, calls: InFlight) -> None:
+        """From one process: by coroutines if the peer has them, else by threads."""
+        if type(self).async_client is Adapter.async_client:
+            threads(self.client, calls)
+        else:
+            coroutines(self.async_client, calls)
+
+
+class PythonServer(Adapter):
+    """A peer whose server is `serve`, in a process of its own."""
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "benchmarks.serve", self.name, str(self.directory)]
+
+    def store(self) -> AccountStore:
+        return AccountStore(self.database_path)
+
+    @abstractmethod
+    def serve(self) -> None:
+        """Listen at `socket_path` and answer for ever."""
 
 
 def wait_for(
-    server: "subprocess.Popen[bytes]",
-    attempt: Callable[[], None],
-    failure: type[Exception],
+    server: "subprocess.Popen[bytes]", attempt: Callable[[], None], failure: type[Exception]
 ) -> None:
     """Try until `attempt` no longer raises `failure`."""
     give_up = time.monotonic() + START_PATIENCE_S

@@ -1,14 +1,12 @@
 """Draws the latency distributions of a run as SVG. Needs matplotlib."""
 
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from benchmarks.percentiles import PERCENTILES
-from benchmarks.results import Result, Run
-from benchmarks.workload import Durability, Operation, Shape
+from benchmarks.results import PERCENTILES, Result, Run
+from benchmarks.workload import Load, Operation
 
-_TIMED = (Shape.ONE_CLIENT, Shape.CLIENT_PROCESSES)
+_TIMED = (Load.ONE_CLIENT, Load.CLIENT_PROCESSES)
 _OURS, _THEIRS = "#c2410c", "#64748b"
 _ROW_INCHES = 0.32
 _LEGEND = "time of one call: 1% to 99% of them, the half in the middle, the median"
@@ -20,19 +18,15 @@ _SETTINGS = {
 
 
 def draw(run: Run, directory: Path) -> list[Path]:
-    """One chart for each operation, durable; returns the files."""
+    """One chart for each operation; returns the files."""
     import matplotlib
 
     matplotlib.use("svg")
     drawn = []
     with matplotlib.rc_context(_SETTINGS):
         for operation in Operation:
-            results = [
-                result
-                for result in run.results
-                if result.operation is operation and result.durability is Durability.DURABLE
-            ]
-            if any(result.shape in _TIMED for result in results):
+            results = [result for result in run.results if result.operation is operation]
+            if any(result.load in _TIMED for result in results):
                 path = directory / f"latency-{operation}.svg"
                 _draw(operation, results, path)
                 drawn.append(path)
@@ -44,14 +38,14 @@ def _draw(operation: Operation, results: list[Result], path: Path) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     name = operation if operation is Operation.GET else f"durable {operation}"
-    shapes = [shape for shape in _TIMED if any(r.shape is shape for r in results)]
-    most = max(sum(r.shape is shape for r in results) for shape in shapes)
+    loads = [load for load in _TIMED if any(r.load is load for r in results)]
+    most = max(sum(r.load is load for r in results) for load in loads)
     figure, panels = pyplot.subplots(
-        len(shapes), 1, figsize=(8, len(shapes) * (1.1 + most * _ROW_INCHES)), squeeze=False
+        len(loads), 1, figsize=(8, len(loads) * (1.1 + most * _ROW_INCHES)), squeeze=False
     )
-    for panel, shape in zip(panels[:, 0], shapes, strict=True):
-        _draw_panel(panel, [r for r in results if r.shape is shape])
-        panel.set_title(f"{name}, {shape.description}", loc="left", fontsize=10)
+    for panel, load in zip(panels[:, 0], loads, strict=True):
+        _draw_panel(panel, [r for r in results if r.load is load])
+        panel.set_title(f"{name}, {load.description}", loc="left", fontsize=10)
         panel.set_xscale("log")
         panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.xaxis.set_major_formatter(FuncFormatter(_duration))
@@ -71,7 +65,7 @@ def _draw_panel(panel: Any, results: list[Result]) -> None:
     # The slowest first, as the axis counts from below.
     timed.sort(key=lambda r: -(r.percentile_us(50) or 0.0))
     for height, result in enumerate(timed):
-        at = dict(zip(PERCENTILES, _percentiles_us(result), strict=True))
+        at = {p: result.percentile_us(p) or 0.0 for p in PERCENTILES}
         color = _OURS if result.peer.startswith("pack_db") else _THEIRS
         panel.plot([at[1], at[99]], [height, height], color=color, linewidth=1)
         panel.plot(
@@ -80,11 +74,6 @@ def _draw_panel(panel: Any, results: list[Result]) -> None:
         panel.plot(at[50], height, "o", color="white", markeredgecolor=color, markersize=6)
     panel.set_yticks(range(len(timed)), [result.title for result in timed])
     panel.set_ylim(-0.7, len(timed) - 0.3)
-
-
-def _percentiles_us(result: Result) -> list[float]:
-    timed = [m.percentiles_us for m in result.repetitions if m.percentiles_us]
-    return [median(at_one) for at_one in zip(*timed, strict=True)]
 
 
 def _duration(us: float, _position: int) -> str:

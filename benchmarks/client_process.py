@@ -5,24 +5,20 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar, TypeVarTuple
 
 from benchmarks.adapter import Adapter
-from benchmarks.arguments import Arguments
 from benchmarks.checks import check, tokens_left
 from benchmarks.clients import Client
-from benchmarks.errors import describe
-from benchmarks.load import Load
-from benchmarks.timed_calls import TimedCalls, timed_calls
-from benchmarks.workload import Operation
+from benchmarks.in_flight import InFlight, batches, describe
+from benchmarks.workload import Arguments, Load, Operation
 
 Args = TypeVarTuple("Args")
 R = TypeVar("R")
 
-# Not fork: libraries such as gRPC's and libzmq's do not survive it.
-_spawn = multiprocessing.get_context("spawn")
-
+_spawn = multiprocessing.get_context("spawn")  # libzmq does not survive a fork
 _CONNECT_PATIENCE_S = 15.0
 
 
@@ -30,10 +26,18 @@ class ClientFailed(Exception):
     """A client process could not do what it was told."""
 
 
+@dataclass(slots=True)
+class Calls:
+    answered: int = 0
+    latencies_ns: list[int] = field(default_factory=list)  # where calls are timed one by one
+    cpu_s: float = 0.0  # of the client process meanwhile
+    errors: Counter[str] = field(default_factory=Counter)
+
+
 class Caller:
     """What runs in the process."""
 
-    _client: Client
+    _client: Any
 
     def __init__(self, adapter: Adapter, seed: int) -> None:
         self._adapter = adapter
@@ -45,8 +49,9 @@ class Caller:
         give_up = time.monotonic() + _CONNECT_PATIENCE_S
         while True:
             try:
-                self._client = self._adapter.client()
-                self._client.get(self._account_ids[0])
+                client: Client = self._adapter.client()
+                client.get(self._account_ids[0])
+                self._client = client
                 return
             except Exception:
                 if time.monotonic() > give_up:
@@ -63,20 +68,52 @@ class Caller:
         for _ in range(times):
             self._client.consume(self._account_ids[1])
 
+    def call(self, operation: Operation, times: int) -> None:
+        for _ in range(times):
+            getattr(self._client, operation)(self._arguments.next(operation))
+
     def time_calls(
         self, operation: Operation, start_at: float, warm_up_s: float, seconds: float
-    ) -> TimedCalls:
-        call = getattr(self._client, operation)
-        arguments = self._arguments
-        return timed_calls(call, lambda: arguments.next(operation), start_at, warm_up_s, seconds)
+    ) -> Calls:
+        """Make one call after the other; those of the warm-up are not counted, unless they fail.
+
+        Args:
+            start_at: on CLOCK_MONOTONIC, so that several processes can start at once.
+        """
+        call, clock_ns = getattr(self._client, operation), time.monotonic_ns
+        counted_from_ns = int((start_at + warm_up_s) * 1e9)
+        end_ns = counted_from_ns + int(seconds * 1e9)
+        made, cpu_before_s = Calls(), None
+        time.sleep(max(0.0, start_at - time.monotonic()))
+        while True:
+            argument = self._arguments.next(operation)
+            began_ns = clock_ns()
+            # A call counts where it begins: one that outlasts the measurement must show.
+            if began_ns >= end_ns:
+                made.answered = len(made.latencies_ns)
+                if cpu_before_s is not None:
+                    made.cpu_s = time.process_time() - cpu_before_s
+                return made
+            is_counted = began_ns >= counted_from_ns
+            if is_counted and cpu_before_s is None:
+                cpu_before_s = time.process_time()
+            try:
+                call(argument)
+            except Exception as error:
+                made.errors[describe(error)] += 1
+            else:
+                if is_counted:
+                    made.latencies_ns.append(clock_ns() - began_ns)
 
     def keep_in_flight(
-        self, way: str, operation: Operation, warm_up_s: float, seconds: float
-    ) -> tuple[int, Counter[str]]:
-        """Calls answered, and errors."""
-        load = Load(operation, self._arguments, warm_up_s, seconds)
-        self._adapter.ways()[way](load)
-        return load.answered, load.errors
+        self, load: Load, operation: Operation, warm_up_s: float, seconds: float
+    ) -> Calls:
+        calls = InFlight(operation, self._arguments, warm_up_s, seconds)
+        if load is Load.BATCHES:
+            batches(self._client, calls)
+        else:
+            self._adapter.keep_in_flight(calls)
+        return Calls(answered=calls.answered, errors=calls.errors)
 
 
 class ClientProcess:

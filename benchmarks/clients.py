@@ -1,6 +1,9 @@
 """What an adapter's connections can do."""
 
+from collections.abc import Sequence
 from typing import Protocol
+
+from benchmarks.workload import Operation
 
 
 class Client(Protocol):
@@ -16,6 +19,13 @@ class Client(Protocol):
         """All fields of the new account."""
 
     def close(self) -> None: ...
+
+
+class BatchClient(Client, Protocol):
+    """A client that can send many calls at once."""
+
+    def batch(self, operation: Operation, arguments: Sequence[str], /) -> object:
+        """The results, each as the operation returns it."""
 
 
 class AsyncClient(Protocol):

@@ -1,4 +1,4 @@
-"""The machine and the versions that figures belong to, and how quiet the machine is."""
+"""The machine and the versions that figures belong to."""
 
 import os
 import platform
@@ -13,8 +13,6 @@ from benchmarks.adapter import Adapter
 
 _SYNCS = 200
 _PAGE = bytes(4120)  # a page of SQLite and the WAL's header of it, as one small commit writes
-_BUSY_FROM = 0.1
-_LOOK_S = 0.3
 
 
 def environment(peers: Iterable[type[Adapter]], directory: Path) -> dict[str, str]:
@@ -29,37 +27,6 @@ def environment(peers: Iterable[type[Adapter]], directory: Path) -> dict[str, st
     for peer in peers:
         found |= peer.versions()
     return found
-
-
-def is_busy(others_busy: float) -> bool:
-    """Whether others took so much of the CPUs that figures taken beside them are doubtful."""
-    return others_busy > _BUSY_FROM
-
-
-def others_busy(patience_s: float) -> float:
-    """Share of all CPU time that is taken while nothing is measured.
-
-    Args:
-        patience_s: seconds to wait for a quiet moment.
-    """
-    give_up = time.monotonic() + patience_s
-    while is_busy(busy := _busy()) and time.monotonic() < give_up:
-        time.sleep(_LOOK_S)
-    return busy
-
-
-def _busy() -> float:
-    total_before, idle_before = _ticks()
-    time.sleep(_LOOK_S)
-    total, idle = _ticks()
-    return 1 - (idle - idle_before) / max(1, total - total_before)
-
-
-def _ticks() -> tuple[int, int]:
-    """All, and those idle or waiting for a disk (proc(5), /proc/stat)."""
-    first_line = Path("/proc/stat").read_text().partition("\n")[0]
-    ticks = [int(text) for text in first_line.split()[1:9]]
-    return sum(ticks), ticks[3] + ticks[4]
 
 
 def _cpu() -> str:

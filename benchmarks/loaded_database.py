@@ -1,61 +1,37 @@
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.account_ids import AccountIdFile, AccountIds
-from benchmarks.accounts import PLAN, TOKENS, TOPUP, email
+from benchmarks.accounts import ACCOUNTS, PLAN, TOKENS, TOPUP, email
 from pack_db.config import Config, ConfigKeys
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
 
-_AT_ONCE = 20_000  # accounts in one transaction
-
 
 class LoadedDatabase:
-    """A database of pack-db with any number of accounts, and a file with their ids.
+    """A database of pack-db with all accounts, and a file with their ids."""
 
-    Args:
-        directory: may hold it already, from an earlier run.
-    """
-
-    def __init__(self, directory: Path, accounts: int) -> None:
-        self.path = directory / f"{accounts}.db"
-        self._ids_path = directory / f"{accounts}.ids"
-        self._accounts = accounts
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "accounts.db"
+        self._ids_path = directory / "ids"
 
     def make(self) -> None:
         """Load the accounts through the repository, unless they are there already."""
         if self._ids_path.exists():
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.unlink(missing_ok=True)
-        factory = _Factory(self.path)
+        factory = ServiceFactory(Config({ConfigKeys.DB_PATH: str(self.path)}))
         database = factory.get_database_connection()
         try:
             database.run_migrations()
-            AccountIdFile.write(self._ids_path, self._created_ids(factory))
+            repo = factory.get_account_repo()
+            with database.transaction():
+                ids = [repo.create_account(_account(number)).id for number in range(ACCOUNTS)]
         finally:
             database.close()
+        self._ids_path.write_text("\n".join(ids))
 
-    def account_ids(self) -> AccountIds:
-        return AccountIdFile(self._ids_path)
-
-    def _created_ids(self, factory: ServiceFactory) -> Iterator[str]:
-        database, repo = factory.get_database_connection(), factory.get_account_repo()
-        for start in range(0, self._accounts, _AT_ONCE):
-            with database.transaction():
-                for number in range(start, min(start + _AT_ONCE, self._accounts)):
-                    yield repo.create_account(_account(number)).id
-
-
-class _Factory(ServiceFactory):
-    """Not the singleton: nothing is shared with whoever else is in this process."""
-
-    def __init__(self, database_path: Path) -> None:
-        super().__init__()
-        self._given = Config({ConfigKeys.DB_PATH: str(database_path)})
-
-    def get_config(self) -> Config:
-        return self._given
+    def account_ids(self) -> Sequence[str]:
+        return self._ids_path.read_text().split()
 
 
 def _account(number: int) -> CreateAccountInput:

@@ -2,35 +2,36 @@
 
 from benchmarks.adapter import Adapter
 from benchmarks.adapters.echo import Echo
-from benchmarks.adapters.fastapi import FastApi
-from benchmarks.adapters.grpc import Grpc
-from benchmarks.adapters.in_process import PeeweeInProcess, PreparedSqlite
-from benchmarks.adapters.pack_db import PackDbDaemon, PackDbWithWorkers
-from benchmarks.adapters.postgres import Postgres
+from benchmarks.adapters.pack_db import (
+    PackDbDaemon,
+    PackDbForgetful,
+    PackDbInProcess,
+    PackDbOneWorker,
+)
+from benchmarks.adapters.pack_db_on_postgres import PackDbOnPostgres
+from benchmarks.adapters.postgres import Postgres, PostgresSameWork
 from benchmarks.adapters.pyro5 import Pyro5
 from benchmarks.adapters.redis import Redis
 from benchmarks.adapters.rpyc import Rpyc
+from benchmarks.adapters.sqlite3 import PreparedSqlite
 from benchmarks.adapters.sqlite_rx import SqliteRx
-from benchmarks.adapters.starlette import Starlette
-from benchmarks.adapters.zerorpc import Zerorpc
 
 _ALL: tuple[type[Adapter], ...] = (
+    PackDbDaemon,
+    PackDbOneWorker,
+    PackDbForgetful,
+    PackDbInProcess,
+    PackDbOnPostgres,
     Echo,
     PreparedSqlite,
-    PeeweeInProcess,
-    PackDbDaemon,
-    PackDbWithWorkers,
     Redis,
     Postgres,
-    Pyro5,
-    Rpyc,
+    PostgresSameWork,
     SqliteRx,
-    Starlette,
-    FastApi,
-    Grpc,
-    Zerorpc,
+    Rpyc,
+    Pyro5,
 )
 PEERS = {peer.name: peer for peer in _ALL}
 
-QUICK = (Echo.name, PreparedSqlite.name, PeeweeInProcess.name, PackDbDaemon.name)
+QUICK = (PackDbDaemon.name, PackDbInProcess.name, PreparedSqlite.name)
 """What runs with pack-db's own requirements."""

@@ -1,20 +1,20 @@
 """What a run found, as it is written to JSON."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import mean, median
 
-from benchmarks.percentiles import PERCENTILES
-from benchmarks.workload import Durability, Operation, Shape
+from benchmarks.workload import Load, Operation
+
+PERCENTILES = (1, 25, 50, 75, 99)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     calls_per_s: float
-    percentiles_us: list[float]  # at PERCENTILES; empty where calls were not timed one by one
+    percentiles_us: dict[int, float] = field(default_factory=dict)  # of calls timed one by one
+    cpu_us: float | None = None  # of a call: client and server, of all processes
     errors: dict[str, int] = field(default_factory=dict)
-
-    def percentile_us(self, percentile: float) -> float | None:
-        return self.percentiles_us[PERCENTILES.index(percentile)] if self.percentiles_us else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,20 +24,21 @@ class Result:
     peer: str
     title: str
     operation: Operation
-    durability: Durability
-    shape: Shape
-    way: str | None  # how the calls were kept in flight
+    load: Load
     repetitions: list[Measurement]
-    echo: list[Measurement]  # the same shape, just before and just after
-    sqlite: list[Measurement]  # the same write by prepared sqlite3 in process, before and after
-    others_busy: float  # share of all CPU time that other processes took just before or after
+    echo: list[Measurement] = field(default_factory=list)  # the same load, just before and after
+    sqlite: list[Measurement] = field(default_factory=list)  # prepared sqlite3 in process, as well
 
     @property
     def calls_per_s(self) -> float:
         return median(m.calls_per_s for m in self.repetitions)
 
-    def percentile_us(self, percentile: float) -> float | None:
-        return _median_percentile(self.repetitions, percentile)
+    @property
+    def cpu_us(self) -> float | None:
+        return _median(m.cpu_us for m in self.repetitions)
+
+    def percentile_us(self, percentile: int) -> float | None:
+        return percentile_us(self.repetitions, percentile)
 
     @property
     def spread(self) -> float:
@@ -45,22 +46,30 @@ class Result:
         rates = [m.calls_per_s for m in self.repetitions]
         return (max(rates) - min(rates)) / self.calls_per_s if self.calls_per_s else 0.0
 
-    def rate_ratio(self, yardstick: list[Measurement]) -> float | None:
-        if not yardstick:
-            return None
-        return self.calls_per_s / (sum(m.calls_per_s for m in yardstick) / len(yardstick))
-
-    def p50_ratio(self, yardstick: list[Measurement]) -> float | None:
-        ours, theirs = self.percentile_us(50), _median_percentile(yardstick, 50)
-        return ours / theirs if ours and theirs else None
-
     @property
-    def errors(self) -> dict[str, int]:
-        total: dict[str, int] = {}
-        for measurement in self.repetitions:
-            for error, count in measurement.errors.items():
-                total[error] = total.get(error, 0) + count
-        return total
+    def errors(self) -> list[str]:
+        return [f"{error}: {n}" for m in self.repetitions for error, n in m.errors.items()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixed:
+    """Four readers by themselves and then beside four writers; calls a second."""
+
+    peer: str
+    title: str
+    alone: list[float]
+    readers: list[float]
+    writers: list[float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """What a server takes after 20,000 calls of one client."""
+
+    peer: str
+    title: str
+    memory_mib: float
+    idle_share: float  # of one CPU, while nobody calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +77,7 @@ class Failure:
     """A peer that could not be measured."""
 
     peer: str
-    durability: Durability
-    shape: Shape
+    load: Load
     error: str
     log: str  # the end of what the server wrote
 
@@ -78,12 +86,27 @@ class Failure:
 class Run:
     environment: dict[str, str]
     seconds_each: float  # of each measurement
-    results: list[Result]
-    failures: list[Failure]
-    seconds: float
+    results: list[Result] = field(default_factory=list)
+    mixed: list[Mixed] = field(default_factory=list)
+    footprints: list[Footprint] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
 
-def _median_percentile(measurements: list[Measurement], percentile: float) -> float | None:
-    values = [m.percentile_us(percentile) for m in measurements]
+def rate_ratio(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> float | None:
+    if not theirs:
+        return None
+    return median(m.calls_per_s for m in ours) / mean(m.calls_per_s for m in theirs)
+
+
+def p50_ratio(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> float | None:
+    mine, other = percentile_us(ours, 50), percentile_us(theirs, 50)
+    return mine / other if mine and other else None
+
+
+def percentile_us(measured: Sequence[Measurement], percentile: int) -> float | None:
+    return _median(m.percentiles_us.get(percentile) for m in measured)
+
+
+def _median(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return median(known) if known else None

@@ -20,12 +20,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.accounts import ACCOUNTS
-from benchmarks.arguments import Arguments
-from benchmarks.columns import markdown
-from benchmarks.daemon_on_database import running_daemon_on
 from benchmarks.loaded_database import LoadedDatabase
-from benchmarks.workload import IN_FLIGHT, Operation
+from benchmarks.tables import markdown
+from benchmarks.workload import IN_FLIGHT, Arguments, Operation
 from pack_db.config import Config, ConfigKeys
 from pack_db.impls.compiled_query import Row
 from pack_db.impls.database.database_connection import DatabaseConnection
@@ -39,6 +36,7 @@ from pack_db_client.protocol.requests import decode_request, encode_call, encode
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
 from pack_db_daemon.dispatch.method_table import MethodTable
+from tests.support.running_daemon import running_daemon
 
 _DEADLINE_NS = 60 * 10**9
 _ROUNDS = 9  # long ones: two processes that wake in turn slow each other down
@@ -77,10 +75,10 @@ def main() -> None:
     arguments = parser.parse_args()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        loaded = LoadedDatabase(directory / "served", ACCOUNTS)
+        loaded = LoadedDatabase(directory / "served")
         loaded.make()
         copy = Path(shutil.copy(loaded.path, directory / "in-process.db"))
-        daemon = stack.enter_context(running_daemon_on(loaded.path))
+        daemon = stack.enter_context(running_daemon({"DB_PATH": str(loaded.path)}))
         db = stack.enter_context(daemon.client())
         in_process = _InProcess(copy)
         stack.callback(in_process.close)
@@ -256,9 +254,8 @@ class _TimedConnection(DatabaseConnection):
 
 class _Factory(ServiceFactory):
     def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._config = Config({ConfigKeys.DB_PATH: str(path)})
-        self._database_connection = self.timed_connection = _TimedConnection(self._config)
+        super().__init__(Config({ConfigKeys.DB_PATH: str(path)}))
+        self._database_connection = self.timed_connection = _TimedConnection(self.get_config())
 
 
 def _table(columns: dict[str, dict[str, float]]) -> str:

@@ -1,127 +1,138 @@
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.adapter import Adapter
+from benchmarks.adapters.echo import Echo
+from benchmarks.adapters.sqlite3 import PreparedSqlite
 from benchmarks.cell import Cell
 from benchmarks.environment import environment
-from benchmarks.errors import describe
-from benchmarks.results import Failure, Measurement, Result, Run
-from benchmarks.workload import Durability, Operation, Shape
-from benchmarks.yardsticks import Yardsticks
+from benchmarks.in_flight import describe
+from benchmarks.results import Failure, Footprint, Measurement, Mixed, Result, Run
+from benchmarks.workload import Load, Operation
 
-_WARM_UP_S = 0.3
 _SAMPLE_S = 0.8  # of a yardstick, at most
+_READERS = {Operation.GET: 4}
+_BOTH = {Operation.GET: 4, Operation.CONSUME: 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     peers: Sequence[type[Adapter]]
-    shapes: Sequence[Shape]
+    loads: Sequence[Load]
     operations: Sequence[Operation]
-    durabilities: Sequence[Durability]
     seconds: float  # of each measurement
     repetitions: int
-    quiet_patience_s: float
+    with_yardsticks: bool
 
 
 class Suite:
-    """Measures one peer after the other.
+    """Measures the peers one after the other under each load.
+
+    The CPUs and the disk of a virtual machine change their speed from minute to minute. So two
+    yardsticks are measured just before and after each peer: a raw echo under the same load, and
+    for writes prepared sqlite3 in process.
 
     Args:
-        report: told of every result and failure when it is there.
+        report: told of each peer and load before it is measured.
     """
 
-    def __init__(
-        self, options: Options, directory: Path, report: Callable[[Result | Failure], None]
-    ) -> None:
+    def __init__(self, options: Options, directory: Path, report: Callable[[str], None]) -> None:
         self._options = options
         self._directory = directory
         self._report = report
-        self._results: list[Result] = []
-        self._failures: list[Failure] = []
 
     def run(self) -> Run:
         options = self._options
-        began = time.monotonic()
-        machine = environment(options.peers, self._directory)
-        sample_s = min(_SAMPLE_S, options.seconds)
-        with Yardsticks(self._directory, sample_s, options.quiet_patience_s) as yardsticks:
-            for peer in options.peers:
-                for shape in options.shapes:
-                    for durability, operations in self._plan(peer):
-                        self._measure(peer, durability, shape, operations, yardsticks)
-        return Run(
-            environment=machine,
-            seconds_each=options.seconds,
-            results=self._results,
-            failures=self._failures,
-            seconds=time.monotonic() - began,
+        run = Run(
+            environment=environment(options.peers, self._directory), seconds_each=options.seconds
         )
-
-    def _plan(self, peer: type[Adapter]) -> Iterator[tuple[Durability, list[Operation]]]:
-        operations = [o for o in self._options.operations if o in peer.operations]
-        for durability in self._options.durabilities:
-            if durability in peer.durabilities and operations:
-                yield durability, operations
-                # Reads are the same at either durability.
-                operations = [o for o in operations if o is not Operation.GET]
+        for load in options.loads:
+            with ExitStack() as stack:
+                yardsticks = _Yardsticks(stack, load, options, self._directory)
+                for peer in options.peers:
+                    if load in peer.loads:
+                        self._report(f"{load.description}: {peer.title}")
+                        try:
+                            self._measure(peer, load, yardsticks, run)
+                        except Exception as error:
+                            log = "\n".join(getattr(error, "__notes__", ()))
+                            run.failures.append(
+                                Failure(peer=peer.name, load=load, error=describe(error), log=log)
+                            )
+                            self._report(f"FAILED: {describe(error)}\n{log}")
+        return run
 
     def _measure(
-        self,
-        peer: type[Adapter],
-        durability: Durability,
-        shape: Shape,
-        operations: Sequence[Operation],
-        yardsticks: Yardsticks,
+        self, peer: type[Adapter], load: Load, yardsticks: "_Yardsticks", run: Run
     ) -> None:
-        durable_writes = [
-            operation
-            for operation in operations
-            if durability is Durability.DURABLE and operation is not Operation.GET
-        ]
-        cell = Cell(peer, durability, shape, self._directory)
-        ways: list[str | None] = [*cell.ways] if shape is Shape.IN_FLIGHT else [None]
-        if not ways:
+        options = self._options
+        if load is Load.MEMORY:
+            with Cell(peer, load, self._directory) as cell:
+                memory, idle = cell.footprint()
+            run.footprints.append(
+                Footprint(peer=peer.name, title=peer.title, memory_mib=memory, idle_share=idle)
+            )
             return
-        before = yardsticks.sample(shape, durable_writes)
-        measured: dict[tuple[Operation, str | None], list[Measurement]] = {}
-        try:
-            with cell:
-                for operation in operations:
-                    for way in ways:
-                        measured[operation, way] = [
-                            cell.measure(operation, way, _WARM_UP_S, self._options.seconds)
-                            for _ in range(self._options.repetitions)
-                        ]
-        except Exception as error:
-            failure = Failure(
-                peer=peer.name,
-                durability=durability,
-                shape=shape,
-                error=describe(error),
-                log=cell.log_tail,
+        if load is Load.MIXED:
+            with Cell(peer, load, self._directory) as cell:
+                turns = [
+                    (
+                        cell.measure_each(_READERS, options.seconds)[Operation.GET],
+                        cell.measure_each(_BOTH, options.seconds),
+                    )
+                    for _ in range(options.repetitions)
+                ]
+            run.mixed.append(
+                Mixed(
+                    peer=peer.name,
+                    title=peer.title,
+                    alone=[alone.calls_per_s for alone, _ in turns],
+                    readers=[both[Operation.GET].calls_per_s for _, both in turns],
+                    writers=[both[Operation.CONSUME].calls_per_s for _, both in turns],
+                )
             )
-            self._failures.append(failure)
-            self._report(failure)
-        after = yardsticks.sample(shape, durable_writes)
-        for (operation, way), repetitions in measured.items():
-            result = Result(
-                peer=peer.name,
-                title=peer.title,
-                operation=operation,
-                durability=durability,
-                shape=shape,
-                way=way,
-                repetitions=repetitions,
-                echo=[before.echo, after.echo],
-                sqlite=[
-                    sample.sqlite[operation]
-                    for sample in (before, after)
-                    if operation in sample.sqlite
-                ],
-                others_busy=max(before.others_busy, after.others_busy),
+            return
+        operations = [o for o in options.operations if o in peer.operations]
+        echo, sqlite = yardsticks.measure(operations)
+        with Cell(peer, load, self._directory) as cell:
+            measured = {
+                o: [cell.measure(o, options.seconds) for _ in range(options.repetitions)]
+                for o in operations
+            }
+        echo_after, sqlite_after = yardsticks.measure(operations)
+        for operation, repetitions in measured.items():
+            run.results.append(
+                Result(
+                    peer=peer.name,
+                    title=peer.title,
+                    operation=operation,
+                    load=load,
+                    repetitions=repetitions,
+                    echo=echo + echo_after,
+                    sqlite=sqlite.get(operation, []) + sqlite_after.get(operation, []),
+                )
             )
-            self._results.append(result)
-            self._report(result)
+
+
+class _Yardsticks:
+    def __init__(self, stack: ExitStack, load: Load, options: Options, directory: Path) -> None:
+        self._seconds = min(_SAMPLE_S, options.seconds)
+        self._echo: Cell | None = None
+        if options.with_yardsticks and load not in (Load.MIXED, Load.MEMORY):
+            echoed = Load.IN_FLIGHT if load is Load.BATCHES else load
+            self._echo = stack.enter_context(Cell(Echo, echoed, directory))
+            self._sqlite = stack.enter_context(Cell(PreparedSqlite, Load.ONE_CLIENT, directory))
+
+    def measure(
+        self, operations: Sequence[Operation]
+    ) -> tuple[list[Measurement], dict[Operation, list[Measurement]]]:
+        """The echo, and each write by sqlite3."""
+        if self._echo is None:
+            return [], {}
+        return [self._echo.measure(Operation.GET, self._seconds)], {
+            operation: [self._sqlite.measure(operation, self._seconds)]
+            for operation in operations
+            if operation is not Operation.GET
+        }

@@ -1,9 +1,10 @@
-"""What is asked of every peer, and how."""
+"""What is asked of every peer, and how. All writes are durable: they survive a power failure."""
 
+import random
+from collections.abc import Sequence
 from enum import StrEnum
 
 IN_FLIGHT = 64
-CLIENT_PROCESSES = 8
 
 
 class Operation(StrEnum):
@@ -12,33 +13,58 @@ class Operation(StrEnum):
     CREATE = "create"  # add an account
 
 
-class Durability(StrEnum):
-    """What an acknowledged write survives."""
-
-    DURABLE = "durable"  # a power failure
-    RELAXED = "relaxed"  # a crash of the server; a power failure loses the last writes
-
-    @property
-    def synchronous(self) -> str:
-        """SQLite's setting for it."""
-        return "FULL" if self is Durability.DURABLE else "NORMAL"
-
-
-class Shape(StrEnum):
+class Load(StrEnum):
     """Who calls."""
 
     ONE_CLIENT = "1"
     CLIENT_PROCESSES = "8"
+    MIXED = "4+4"
     IN_FLIGHT = "64"
+    BATCHES = "batches"
+    MEMORY = "memory"
 
     @property
     def description(self) -> str:
-        return {
-            Shape.ONE_CLIENT: "1 client",
-            Shape.CLIENT_PROCESSES: f"{CLIENT_PROCESSES} client processes",
-            Shape.IN_FLIGHT: f"{IN_FLIGHT} calls in flight",
-        }[self]
+        return _DESCRIPTIONS[self]
 
     @property
     def processes(self) -> int:
-        return CLIENT_PROCESSES if self is Shape.CLIENT_PROCESSES else 1
+        return 8 if self in (Load.CLIENT_PROCESSES, Load.MIXED) else 1
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether each call is timed by itself."""
+        return self in (Load.ONE_CLIENT, Load.CLIENT_PROCESSES)
+
+
+_DESCRIPTIONS = {
+    Load.ONE_CLIENT: "1 client",
+    Load.CLIENT_PROCESSES: "8 client processes",
+    Load.MIXED: "4 readers beside 4 writers",
+    Load.IN_FLIGHT: f"{IN_FLIGHT} calls in flight",
+    Load.BATCHES: f"batches of {IN_FLIGHT}",
+    Load.MEMORY: "memory and idle CPU",
+}
+
+
+class Arguments:
+    """Arguments for one caller's calls: random accounts to read or charge, and new ones.
+
+    Args:
+        seed: of its own for each caller, so that new accounts do not clash.
+    """
+
+    def __init__(self, account_ids: Sequence[str], seed: int) -> None:
+        self._numbers = random.Random(seed)
+        self._account_ids = account_ids
+        self._count = len(account_ids)
+        self._caller = f"{self._numbers.getrandbits(60):015x}"
+        self._created = 0
+
+    def next(self, operation: Operation) -> str:
+        """An account's id, or an address that no account has yet."""
+        if operation is Operation.CREATE:
+            self._created += 1
+            return f"{self._caller}-{self._created}@example.com"
+        # random() in C; randrange() would take as long as SQLite takes for the row.
+        return self._account_ids[int(self._numbers.random() * self._count)]

@@ -91,6 +91,7 @@ class Config:
 
     @cached_property
     def database_url(self) -> str | None:
+        """Where the database server is; None for SQLite."""
         if self.environment.file_problem:
             # Else the default database would be used instead of the one that is named there.
             raise ConfigurationError(self.environment.file_problem)
@@ -106,6 +107,7 @@ class Config:
 
     @cached_property
     def database_path(self) -> Path:
+        """The SQLite file."""
         text = self._values.get(ConfigKeys.DB_PATH) or self._default(ConfigKeys.DB_PATH)
         return checked_path(text, ConfigKeys.DB_PATH)
 
@@ -116,6 +118,7 @@ class Config:
 
     @cached_property
     def synchronous(self) -> str:
+        """How often SQLite waits for the disk: FULL, NORMAL or EXTRA."""
         return self._choice(ConfigKeys.DB_SYNCHRONOUS, ("FULL", "NORMAL", "EXTRA"))
 
     @cached_property
@@ -135,10 +138,12 @@ class Config:
 
     @cached_property
     def timeout_s(self) -> float:
+        """How long a call may take, in seconds."""
         return self._integer(ConfigKeys.ZMQ_TIMEOUT_MS, 1, 600_000) / 1000
 
     @cached_property
     def socket_mode(self) -> int:
+        """Permissions of the socket's file, as chmod takes them."""
         text = self.get(ConfigKeys.SOCKET_MODE)
         try:
             mode = int(text, 8)
@@ -153,6 +158,7 @@ class Config:
 
     @cached_property
     def socket_group(self) -> str | None:
+        """Whose the socket's file is: name or number; None for the daemon's own."""
         text = self.get(ConfigKeys.SOCKET_GROUP)
         if text.isdigit() and not (_is_number(text) and int(text) <= _MAX_GROUP):
             raise ConfigurationError(
@@ -163,27 +169,33 @@ class Config:
 
     @cached_property
     def allowed_uids(self) -> frozenset[int]:
+        """Numbers of the users who may call; empty with allowed_gids for everybody."""
         return self._numbers(ConfigKeys.ALLOWED_UIDS)
 
     @cached_property
     def allowed_gids(self) -> frozenset[int]:
+        """Numbers of the groups that may call; empty with allowed_uids for everybody."""
         return self._numbers(ConfigKeys.ALLOWED_GIDS)
 
     @cached_property
     def max_message_bytes(self) -> int:
+        """Bytes of a request, and of a reply, at most."""
         # The floor keeps room for one call; libzmq's handshake breaks below 276 (libzmq#4436).
         return self._integer(ConfigKeys.MAX_MESSAGE_BYTES, 4096, 2**24)
 
     @cached_property
     def workers(self) -> int:
+        """How many messages are answered at a time, at most."""
         return self._integer(ConfigKeys.WORKERS, 1, 64)
 
     @cached_property
     def log_level(self) -> str:
+        """DEBUG, INFO, WARNING, ERROR or CRITICAL."""
         return self._choice(ConfigKeys.LOG_LEVEL, ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 
     @cached_property
     def service_factory(self) -> str | None:
+        """Own services, as module:class; None for pack-db's alone."""
         return self.get(ConfigKeys.SERVICE_FACTORY) or None
 
     def _default(self, key: ConfigKeys) -> str:

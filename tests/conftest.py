@@ -16,6 +16,8 @@ from tests.support.daemon_process import DaemonProcess
 from tests.support.postgres_server import PostgresServer, running_postgres
 from tests.support.scheduling import FilesTogether, is_long
 
+_TESTS = Path(__file__).parent
+
 # What a shell starts in the background ignores Ctrl-C, and so would all programs under test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -24,7 +26,17 @@ settings.register_profile("pack-db", suppress_health_check=[HealthCheck.too_slow
 settings.load_profile("pack-db")
 
 
+SLOW = (
+    *("chaos", "cli", "congestion", "daemon_life", "exactly_once", "faults", "fuzz", "node"),
+    *("operations", "own_services", "postgres", "releases", "systemd"),
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        # A PostgreSQL takes seconds to start; a test that is run on each engine has its name.
+        if item.path.relative_to(_TESTS).parts[0] in SLOW or "postgres" in item.name:
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: not is_long(item.nodeid))
 
 

@@ -1,16 +1,11 @@
-import asyncio
-from collections import deque
-from collections.abc import Mapping
 from typing import Any
 
 import zmq
-import zmq.asyncio
 
-from benchmarks.adapter import Way
-from benchmarks.clients import AsyncClient, Client
-from benchmarks.load import Load, coroutines
-from benchmarks.python_server import PythonServer
-from benchmarks.workload import IN_FLIGHT, Durability, Operation
+from benchmarks.adapter import PythonServer
+from benchmarks.clients import Client
+from benchmarks.in_flight import InFlight
+from benchmarks.workload import IN_FLIGHT, Load, Operation
 
 _MESSAGE = b"x" * 150  # about what an account takes
 _ENVELOPE = (b"", _MESSAGE)  # what a REQ socket puts in front of it, a DEALER has to
@@ -34,37 +29,6 @@ class _EchoClient:
         self._socket.close()
 
 
-class _AsyncEchoClient:
-    """Many coroutines on one DEALER. A REP server answers one client's requests in order, so a
-    queue of futures will do."""
-
-    def __init__(self, endpoint: str) -> None:
-        self._context = zmq.asyncio.Context()
-        self._socket = self._context.socket(zmq.DEALER)
-        self._socket.linger = 0
-        self._socket.connect(endpoint)
-        self._waiting: deque[asyncio.Future[bytes]] = deque()
-        self._reader = asyncio.ensure_future(self._read())
-
-    async def _round_trip(self, argument: str) -> Any:
-        answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiting.append(answered)
-        await self._socket.send_multipart(_ENVELOPE)
-        return await answered
-
-    get = consume = create = _round_trip
-
-    async def close(self) -> None:
-        self._reader.cancel()
-        self._socket.close()
-        self._context.term()
-
-    async def _read(self) -> None:
-        while True:
-            _, message = await self._socket.recv_multipart()
-            self._waiting.popleft().set_result(message)
-
-
 class Echo(PythonServer):
     """What ZeroMQ takes by itself: a message there and back, and no service at all."""
 
@@ -72,7 +36,7 @@ class Echo(PythonServer):
     title = "raw pyzmq REQ/REP echo"
     packages = ("pyzmq",)
     operations = (Operation.GET,)
-    durabilities = (Durability.DURABLE,)
+    loads = (Load.ONE_CLIENT, Load.CLIENT_PROCESSES, Load.IN_FLIGHT)
 
     @classmethod
     def versions(cls) -> dict[str, str]:
@@ -90,27 +54,19 @@ class Echo(PythonServer):
     def client(self) -> Client:
         return _EchoClient(self._endpoint)
 
-    def ways(self) -> Mapping[str, Way]:
-        return {"DEALER": self._pipelined, "asyncio": self._coroutines}
+    def keep_in_flight(self, calls: InFlight) -> None:
+        """From one DEALER, which is the fastest way."""
+        with zmq.Context() as context, context.socket(zmq.DEALER) as client:
+            client.linger = 0
+            client.connect(self._endpoint)
+            calls.begin()
+            for _ in range(IN_FLIGHT):
+                client.send_multipart(_ENVELOPE)
+            while calls.is_running():
+                client.recv_multipart()
+                calls.done()
+                client.send_multipart(_ENVELOPE)
 
     @property
     def _endpoint(self) -> str:
         return f"ipc://{self.socket_path}"
-
-    def _pipelined(self, load: Load) -> None:
-        with zmq.Context() as context, context.socket(zmq.DEALER) as client:
-            client.linger = 0
-            client.connect(self._endpoint)
-            load.begin()
-            for _ in range(IN_FLIGHT):
-                client.send_multipart(_ENVELOPE)
-            while load.is_running():
-                client.recv_multipart()
-                load.done()
-                client.send_multipart(_ENVELOPE)
-
-    def _coroutines(self, load: Load) -> None:
-        async def connect() -> AsyncClient:
-            return _AsyncEchoClient(self._endpoint)
-
-        coroutines(connect, load)

@@ -1,35 +1,55 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
-from benchmarks.account_ids import AccountIds
-from benchmarks.accounts import ACCOUNTS, PLAN, TOKENS
-from benchmarks.adapter import Adapter, Way
+from benchmarks.accounts import PLAN, TOKENS
+from benchmarks.adapter import Adapter
 from benchmarks.clients import AsyncClient, Client
-from benchmarks.load import Load, coroutines
 from benchmarks.loaded_database import LoadedDatabase
-from benchmarks.workload import IN_FLIGHT, Durability, Operation
+from benchmarks.workload import Load, Operation
 from pack_db.config import Config, ConfigKeys
+from pack_db.impls.service_factory import ServiceFactory
+from pack_db.interfaces.account_repo import AccountRepo
+from pack_db.interfaces.token_repo import TokenRepo
 from pack_db_client import Account, AsyncPackDb, CreateAccountInput, PackDb
 
 _TIMEOUT_S = 30.0
 
 
 class _Client:
-    def __init__(self, db: PackDb) -> None:
-        self._tokens = db.tokens
-        self._accounts = db.accounts
-        self.get = db.accounts.get_account
-        self.close = db.close
+    """The same for the repositories and for what calls them over a socket."""
+
+    def __init__(self, accounts: AccountRepo, tokens: TokenRepo, close: Callable[[], None]) -> None:
+        self._tokens = tokens
+        self._accounts = accounts
+        self.get = accounts.get_account
+        self.close = close
 
     def consume(self, account_id: str) -> int:
         return self._tokens.consume_tokens(account_id, 1).token_remaining
 
     def create(self, email: str) -> Account:
         return self._accounts.create_account(_new_account(email))
+
+
+class _RemoteClient(_Client):
+    def __init__(self, db: PackDb) -> None:
+        super().__init__(db.accounts, db.tokens, db.close)
+        self._db = db
+
+    def batch(self, operation: Operation, arguments: Sequence[str]) -> object:
+        kinds: dict[Operation, tuple[Callable[..., object], Callable[[str], tuple[Any, ...]]]]
+        kinds = {
+            Operation.GET: (self._accounts.get_account, lambda text: (text,)),
+            Operation.CONSUME: (self._tokens.consume_tokens, lambda text: (text, 1)),
+            Operation.CREATE: (self._accounts.create_account, lambda text: (_new_account(text),)),
+        }
+        method, given = kinds[operation]
+        with self._db.batch() as batch:
+            results = [batch.submit(method, *given(text)) for text in arguments]
+        return [result.result() for result in results]
 
 
 class _AsyncClient:
@@ -46,92 +66,79 @@ class _AsyncClient:
         return await self._accounts.create_account(_new_account(email))
 
 
-class PackDbDaemon(Adapter):
-    """pack-db as it is installed. It makes ids itself, so the accounts have others than those
-    of the peers."""
+class PackDbInProcess(Adapter):
+    """The repositories without a socket. pack-db makes ids itself, so the accounts have others
+    than those of the peers."""
+
+    name = "pack_db_in_process"
+    title = "pack-db in process"
+    packages: ClassVar[Sequence[str]] = ("pack-db", "apsw")
+    loads: ClassVar[Sequence[Load]] = (Load.ONE_CLIENT,)
+
+    def prepare(self) -> None:
+        template = self.template()
+        template.make()
+        shutil.copy(template.path, self.database_path)
+
+    def template(self) -> LoadedDatabase:
+        """What all of a run start from."""
+        return LoadedDatabase(self.directory.parent / "pack-db-template")
+
+    def account_ids(self) -> Sequence[str]:
+        return self.template().account_ids()
+
+    def client(self) -> Client:
+        factory = ServiceFactory(Config({ConfigKeys.DB_PATH: str(self.database_path)}))
+        database = factory.get_database_connection()
+        return _Client(factory.get_account_repo(), factory.get_token_repo(), database.close)
+
+
+class PackDbDaemon(PackDbInProcess):
+    """pack-db as it is installed."""
 
     name = "pack_db"
     title = "pack-db"
-    packages = ("pack-db", "apsw")
-
-    def prepare(self) -> None:
-        made = template(self.directory.parent)
-        made.make()
-        shutil.copy(made.path, self.database_path)
+    loads = tuple(Load)
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "pack_db_daemon", "serve"]
 
     def popen_options(self) -> dict[str, Any]:
         # No .env of the checkout is read, nor settings of whoever runs this.
-        return {"env": {"PATH": os.environ["PATH"], **self._settings()}, "cwd": self.directory}
-
-    def account_ids(self) -> AccountIds:
-        return template(self.directory.parent).account_ids()
+        python = {key: os.environ[key] for key in ("PATH", "PYTHONPATH") if key in os.environ}
+        return {"env": python | self.settings(), "cwd": self.directory}
 
     def client(self) -> Client:
-        return _Client(self._connect())
+        return _RemoteClient(PackDb(timeout_s=_TIMEOUT_S, config=Config(self.settings())))
 
-    def ways(self) -> Mapping[str, Way]:
-        return {"asyncio": self._coroutines, "batches": self._batches}
+    async def async_client(self) -> AsyncClient:
+        return _AsyncClient(AsyncPackDb(timeout_s=_TIMEOUT_S, config=Config(self.settings())))
 
-    def _settings(self) -> dict[str, str]:
+    def settings(self) -> dict[str, str]:
         return {
             ConfigKeys.DB_PATH: str(self.database_path),
-            ConfigKeys.DB_SYNCHRONOUS: self.durability.synchronous,
             ConfigKeys.ZMQ_SOCKET_PATH: str(self.socket_path),
         }
 
-    def _connect(self) -> PackDb:
-        return PackDb(timeout_s=_TIMEOUT_S, config=Config(self._settings()))
 
-    def _coroutines(self, load: Load) -> None:
-        async def connect() -> AsyncClient:
-            return _AsyncClient(AsyncPackDb(timeout_s=_TIMEOUT_S, config=Config(self._settings())))
+class PackDbOneWorker(PackDbDaemon):
+    """Each message has a commit of its own."""
 
-        coroutines(connect, load)
+    name = "pack_db_one_worker"
+    title = "pack-db, WORKERS=1"
 
-    def _batches(self, load: Load) -> None:
-        with self._connect() as db:
-            calls: dict[Operation, tuple[Callable[..., object], Callable[[str], tuple[Any, ...]]]]
-            calls = {
-                Operation.GET: (db.accounts.get_account, lambda account_id: (account_id,)),
-                Operation.CONSUME: (db.tokens.consume_tokens, lambda account_id: (account_id, 1)),
-                Operation.CREATE: (
-                    db.accounts.create_account,
-                    lambda email: (_new_account(email),),
-                ),
-            }
-            method, arguments = calls[load.operation]
-            load.begin()
-            while load.is_running():
-                with db.batch() as batch:
-                    results = [
-                        batch.submit(method, *arguments(load.next_argument()))
-                        for _ in range(IN_FLIGHT)
-                    ]
-                for result in results:
-                    result.result()
-                load.done(len(results))
+    def settings(self) -> dict[str, str]:
+        return super().settings() | {ConfigKeys.WORKERS: "1"}
 
 
-class PackDbWithWorkers(PackDbDaemon):
-    """The messages that wait at once are answered together, on SQLite in one commit."""
+class PackDbForgetful(PackDbDaemon):
+    """Without exactly-once, to see what that costs."""
 
-    name = "pack_db_workers"
-    title = "pack-db, WORKERS=8"
+    name = "pack_db_forgetful"
+    title = "pack-db without its journal"
 
-    def __init__(self, directory: Path, durability: Durability, workers: int = 8) -> None:
-        super().__init__(directory, durability)
-        self._workers = workers
-
-    def _settings(self) -> dict[str, str]:
-        return super()._settings() | {ConfigKeys.WORKERS: str(self._workers)}
-
-
-def template(run_directory: Path) -> LoadedDatabase:
-    """What every daemon of a run starts from."""
-    return LoadedDatabase(run_directory / "pack-db-template", ACCOUNTS)
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "benchmarks.forgetful_daemon"]
 
 
 def _new_account(email: str) -> CreateAccountInput:

@@ -1,18 +1,17 @@
 """PostgreSQL, a cluster of its own on a unix socket; psycopg 3 with prepared statements."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 from benchmarks import account_store
 from benchmarks.accounts import Row, as_dict, new_row
-from benchmarks.adapter import Adapter, Way
+from benchmarks.adapter import Adapter
 from benchmarks.clients import AsyncClient, Client
-from benchmarks.load import Load, coroutines
-from benchmarks.postgres_cluster import STOP_SIGNAL, PostgresCluster, postgres_executable
-from benchmarks.workload import IN_FLIGHT, Durability, Operation
+from benchmarks.postgres_cluster import PostgresCluster, postgres_executable
+from benchmarks.workload import Load, Operation
 
 _GET, _CONSUME, _CREATE = (
     sql.replace("?", "%s")
@@ -21,7 +20,7 @@ _GET, _CONSUME, _CREATE = (
 _CONNECTIONS = 16
 
 
-class PostgresClient:
+class _Client:
     def __init__(self, conninfo: str) -> None:
         import psycopg
 
@@ -39,15 +38,26 @@ class PostgresClient:
         self.connection.execute(_CREATE, row, prepare=True)
         return as_dict(row)
 
+    def batch(self, operation: Operation, arguments: Sequence[str]) -> object:
+        """A pipeline, whose statements are one transaction: one that fails takes the others with
+        it."""
+        statements = [_statement(operation, argument) for argument in arguments]
+        with self.connection.pipeline():
+            cursors = [self.connection.execute(*s, prepare=True) for s in statements]
+        if operation is Operation.CREATE:
+            return [as_dict(values) for _, values in statements]
+        found = [_one_row(cursor.fetchone()) for cursor in cursors]
+        return [as_dict(row) for row in found] if operation is Operation.GET else found
+
     def _row(self, sql: str, values: Row) -> Row:
-        return one_row(self.connection.execute(sql, values, prepare=True).fetchone())
+        return _one_row(self.connection.execute(sql, values, prepare=True).fetchone())
 
 
-class AsyncPostgresClient:
+class _AsyncClient:
     """Coroutines take turns at the connections of a pool."""
 
     def __init__(self, pool: Any) -> None:
-        self.pool = pool
+        self._pool = pool
         self.close = pool.close
 
     async def get(self, account_id: str) -> object:
@@ -58,14 +68,14 @@ class AsyncPostgresClient:
 
     async def create(self, email: str) -> object:
         row = new_row(email)
-        async with self.pool.connection() as connection:
+        async with self._pool.connection() as connection:
             await connection.execute(_CREATE, row, prepare=True)
         return as_dict(row)
 
     async def _row(self, sql: str, values: Row) -> Row:
-        async with self.pool.connection() as connection:
+        async with self._pool.connection() as connection:
             cursor = await connection.execute(sql, values, prepare=True)
-            return one_row(await cursor.fetchone())
+            return _one_row(await cursor.fetchone())
 
 
 class Postgres(Adapter):
@@ -73,79 +83,78 @@ class Postgres(Adapter):
     title = "PostgreSQL + psycopg 3"
     packages = ("psycopg", "psycopg-binary", "psycopg-pool")
     program = "postgres"
-    stop_signal = STOP_SIGNAL
+    loads = tuple(Load)
 
-    def __init__(self, directory: Path, durability: Durability) -> None:
-        super().__init__(directory, durability)
-        self._cluster = PostgresCluster(directory, durability)
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._cluster = PostgresCluster(directory, directory.parent / "postgres-template")
 
     @classmethod
     def executable(cls) -> str | None:
         return postgres_executable()
 
-    def prepare(self) -> None:
+    @contextmanager
+    def served(self) -> Iterator[list[int]]:
         self._cluster.prepare()
-
-    def command(self) -> list[str] | None:
-        return self._cluster.command()
-
-    def popen_options(self) -> dict[str, Any]:
-        return self._cluster.popen_options()
-
-    def wait_until_ready(self, server: "Popen[bytes]") -> None:
-        self._cluster.wait_until_ready(server)
+        with self._cluster.running() as server:
+            yield [server.pid]
 
     def client(self) -> Client:
-        return PostgresClient(self._cluster.conninfo)
+        return _Client(self._cluster.conninfo)
 
-    def ways(self) -> Mapping[str, Way]:
-        return {"asyncio": self._coroutines, "pipelines": self._pipelines}
+    async def async_client(self) -> AsyncClient:
+        from psycopg_pool import AsyncConnectionPool
 
-    def _async_client(self, pool: Any) -> AsyncClient:
-        return AsyncPostgresClient(pool)
-
-    def _coroutines(self, load: Load) -> None:
-        async def connect() -> AsyncClient:
-            from psycopg_pool import AsyncConnectionPool
-
-            pool = AsyncConnectionPool(
-                self._cluster.conninfo,
-                min_size=_CONNECTIONS,
-                max_size=_CONNECTIONS,
-                open=False,
-                kwargs={"autocommit": True},
-            )
-            await pool.open(wait=True)
-            return self._async_client(pool)
-
-        coroutines(connect, load)
-
-    def _pipelines(self, load: Load) -> None:
-        """Statements between two syncs are one transaction: the calls share a commit, and one
-        that fails takes the others with it."""
-        client = PostgresClient(self._cluster.conninfo)
-        connection = client.connection
-        load.begin()
-        while load.is_running():
-            cursors = []
-            new_rows = []
-            with connection.pipeline():
-                for _ in range(IN_FLIGHT):
-                    sql, values = _statement(load.operation, load.next_argument())
-                    cursors.append(connection.execute(sql, values, prepare=True))
-                    new_rows.append(values)
-            for cursor, values in zip(cursors, new_rows, strict=True):
-                if load.operation is Operation.CREATE:
-                    as_dict(values)
-                elif load.operation is Operation.GET:
-                    as_dict(one_row(cursor.fetchone()))
-                else:
-                    one_row(cursor.fetchone())
-            load.done(len(cursors))
-        client.close()
+        pool = AsyncConnectionPool(
+            self._cluster.conninfo,
+            min_size=_CONNECTIONS,
+            max_size=_CONNECTIONS,
+            open=False,
+            kwargs={"autocommit": True},
+        )
+        await pool.open(wait=True)
+        return _AsyncClient(pool)
 
 
-def _statement(operation: Operation, argument: str) -> tuple[str, Sequence[Any]]:
+class PostgresSameWork(Postgres):
+    """What pack-db writes for a consume on PostgreSQL, in the same transaction: the ledger's entry
+    and the journal's row."""
+
+    name = "postgres_same_work"
+    title = "PostgreSQL, pack-db's statements"
+    operations = (Operation.CONSUME,)
+    loads = (Load.ONE_CLIENT, Load.CLIENT_PROCESSES)
+
+    @contextmanager
+    def served(self) -> Iterator[list[int]]:
+        import psycopg
+
+        with super().served() as pids:
+            with psycopg.connect(self._cluster.conninfo, autocommit=True) as connection:
+                connection.execute(_SAME_WORK_SCHEMA)
+            yield pids
+
+    def client(self) -> Client:
+        return _SameWorkClient(self._cluster.conninfo)
+
+
+class _SameWorkClient(_Client):
+    def consume(self, account_id: str) -> int:
+        connection = self.connection
+        now, now_ns = int(time.time()), time.monotonic_ns()
+        # A row for each connection: callers that shared one would wait for each other's commits.
+        caller = connection.info.backend_pid.to_bytes(32, "big")
+        with connection.transaction():
+            taken = connection.execute(_TAKE, (now, account_id), prepare=True)
+            left, topup, number = _one_row(taken.fetchone())
+            entry = (account_id, number, left, topup, now)
+            connection.execute(_ENTER, entry, prepare=True)
+            note = (caller, now_ns, _DIGEST, _REPLY, now_ns)
+            connection.execute(_NOTE, note, prepare=True)
+        return int(left)
+
+
+def _statement(operation: Operation, argument: str) -> tuple[str, Row]:
     if operation is Operation.GET:
         return _GET, (argument,)
     if operation is Operation.CONSUME:
@@ -153,7 +162,46 @@ def _statement(operation: Operation, argument: str) -> tuple[str, Sequence[Any]]
     return _CREATE, new_row(argument)
 
 
-def one_row(row: Any) -> Row:
+def _one_row(row: Any) -> Row:
     if row is None:
         raise LookupError("no such account, or no token left")
     return tuple(row)
+
+
+_SAME_WORK_SCHEMA = """
+ALTER TABLE accounts ADD COLUMN entry_count BIGINT NOT NULL DEFAULT 1;
+CREATE TABLE ledger_entries (
+    account_id TEXT NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    number BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    amount BIGINT NOT NULL,
+    token_remaining BIGINT NOT NULL,
+    topup_remaining BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (account_id, number)
+);
+CREATE TABLE reply_journal (
+    client BYTEA PRIMARY KEY,
+    user_id BIGINT NOT NULL,
+    sequence BIGINT NOT NULL,
+    digest BYTEA NOT NULL,
+    reply BYTEA NOT NULL,
+    boot_id TEXT NOT NULL,
+    expires_ns BIGINT NOT NULL
+);
+"""
+_TAKE = """
+UPDATE accounts
+SET token_remaining = token_remaining - 1, entry_count = entry_count + 1, updated_at = %s
+WHERE id = %s AND token_remaining >= 1
+RETURNING token_remaining, topup_remaining, entry_count
+"""
+_ENTER = "INSERT INTO ledger_entries VALUES (%s, %s, 'consumption', -1, %s, %s, %s)"
+_NOTE = """
+INSERT INTO reply_journal VALUES (%s, 0, %s, %s, %s, '', %s)
+ON CONFLICT (client) DO UPDATE
+SET sequence = excluded.sequence, digest = excluded.digest, reply = excluded.reply,
+    expires_ns = greatest(reply_journal.expires_ns, excluded.expires_ns)
+WHERE reply_journal.sequence < excluded.sequence
+"""
+_DIGEST, _REPLY = bytes(16), bytes(150)  # as long as pack-db's

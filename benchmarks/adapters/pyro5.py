@@ -1,13 +1,8 @@
 """Pyro5 with msgpack, which is faster than its default serializer, and its thread pool."""
 
-from collections.abc import Mapping
-from functools import partial
-
 from benchmarks.accounts import Row, as_dict
-from benchmarks.adapter import Way
+from benchmarks.adapter import PythonServer
 from benchmarks.clients import Client
-from benchmarks.load import threads
-from benchmarks.python_server import PythonServer
 
 
 class _Client:
@@ -58,6 +53,3 @@ class Pyro5(PythonServer):
 
     def client(self) -> Client:
         return _Client(str(self.socket_path))
-
-    def ways(self) -> Mapping[str, Way]:
-        return {"threads": partial(threads, self.client)}

@@ -1,17 +1,15 @@
 """Redis: a hash for each account, a key for each unique column, scripts for the writes."""
 
-import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from itertools import chain
 from subprocess import Popen
 from typing import Any
 
 from benchmarks.accounts import FIELDS, Row, as_dict, new_row, rows
-from benchmarks.adapter import Adapter, Way
+from benchmarks.adapter import Adapter
 from benchmarks.clients import AsyncClient, Client
-from benchmarks.load import Load, coroutines
-from benchmarks.workload import IN_FLIGHT, Durability, Operation
+from benchmarks.workload import Load, Operation
 
 _NUMBERS = ("token_remaining", "topup_remaining", "status", "created_at", "updated_at")
 _CONSUME = """
@@ -47,6 +45,23 @@ class _Client:
         row = new_row(email)
         return _created(self._create(keys=_keys(row), args=_flat(row)), row)
 
+    def batch(self, operation: Operation, arguments: Sequence[str]) -> object:
+        """A pipeline: one sync for all, and each script by itself."""
+        pipeline = self.redis.pipeline(transaction=False)
+        now = int(time.time())
+        if operation is Operation.GET:
+            for account_id in arguments:
+                pipeline.hgetall(_key(account_id))
+            return [_account(answer) for answer in pipeline.execute()]
+        if operation is Operation.CONSUME:
+            for account_id in arguments:
+                self._consume(keys=[_key(account_id)], args=[now], client=pipeline)
+            return [_left(answer) for answer in pipeline.execute()]
+        made = [new_row(email) for email in arguments]
+        for row in made:
+            self._create(keys=_keys(row), args=_flat(row), client=pipeline)
+        return [_created(a, row) for a, row in zip(pipeline.execute(), made, strict=True)]
+
     def close(self) -> None:
         self.redis.close()
 
@@ -58,18 +73,18 @@ class _AsyncClient:
         import redis.asyncio
 
         self.redis = redis.asyncio.Redis(unix_socket_path=path, decode_responses=True)
-        self.consume_script = self.redis.register_script(_CONSUME)
-        self.create_script = self.redis.register_script(_CREATE)
+        self._consume = self.redis.register_script(_CONSUME)
+        self._create = self.redis.register_script(_CREATE)
 
     async def get(self, account_id: str) -> object:
         return _account(await self.redis.hgetall(_key(account_id)))
 
     async def consume(self, account_id: str) -> int:
-        return _left(await self.consume_script(keys=[_key(account_id)], args=[int(time.time())]))
+        return _left(await self._consume(keys=[_key(account_id)], args=[int(time.time())]))
 
     async def create(self, email: str) -> object:
         row = new_row(email)
-        return _created(await self.create_script(keys=_keys(row), args=_flat(row)), row)
+        return _created(await self._create(keys=_keys(row), args=_flat(row)), row)
 
     async def close(self) -> None:
         await self.redis.aclose()
@@ -80,16 +95,19 @@ class Redis(Adapter):
     title = "Redis + redis-py[hiredis]"
     packages = ("redis", "hiredis")
     program = "redis-server"
+    loads = tuple(Load)
+
+    def prepare(self) -> None:
+        pass
 
     def command(self) -> list[str]:
-        sync = {Durability.DURABLE: "always", Durability.RELAXED: "everysec"}[self.durability]
         settings = {
             "port": "0",
             "unixsocket": str(self.socket_path),
             "dir": str(self.directory),
             "save": "",
             "appendonly": "yes",
-            "appendfsync": sync,
+            "appendfsync": "always",
         }
         options = chain.from_iterable((f"--{name}", value) for name, value in settings.items())
         return ["redis-server", *options]
@@ -109,44 +127,8 @@ class Redis(Adapter):
     def client(self) -> Client:
         return _Client(str(self.socket_path))
 
-    def ways(self) -> Mapping[str, Way]:
-        return {"asyncio": self._coroutines, "pipelines": self._pipelines}
-
-    def _coroutines(self, load: Load) -> None:
-        async def connect() -> AsyncClient:
-            return _AsyncClient(str(self.socket_path))
-
-        coroutines(connect, load)
-
-    def _pipelines(self, load: Load) -> None:
-        asyncio.run(self._run_pipelines(load))
-
-    async def _run_pipelines(self, load: Load) -> None:
-        client = _AsyncClient(str(self.socket_path))
-        load.begin()
-        while load.is_running():
-            pipeline = client.redis.pipeline(transaction=False)
-            new_rows = []
-            for _ in range(IN_FLIGHT):
-                argument = load.next_argument()
-                if load.operation is Operation.GET:
-                    pipeline.hgetall(_key(argument))
-                elif load.operation is Operation.CONSUME:
-                    await client.consume_script(
-                        keys=[_key(argument)], args=[int(time.time())], client=pipeline
-                    )
-                else:
-                    row = new_row(argument)
-                    new_rows.append(row)
-                    await client.create_script(keys=_keys(row), args=_flat(row), client=pipeline)
-            answers = await pipeline.execute()
-            if load.operation is Operation.GET:
-                for answer in answers:
-                    _account(answer)
-            for answer, row in zip(answers, new_rows, strict=False):
-                _created(answer, row)
-            load.done(len(answers))
-        await client.close()
+    async def async_client(self) -> AsyncClient:
+        return _AsyncClient(str(self.socket_path))
 
 
 def _key(account_id: str) -> str:

@@ -1,14 +1,8 @@
 """RPyC. Rows cross as tuples: every field read of a dict would be a round trip of its own."""
 
-from collections import deque
-from collections.abc import Mapping
-
 from benchmarks.accounts import as_dict
-from benchmarks.adapter import Way
+from benchmarks.adapter import PythonServer
 from benchmarks.clients import Client
-from benchmarks.load import Load
-from benchmarks.python_server import PythonServer
-from benchmarks.workload import IN_FLIGHT, Operation
 
 
 class _Client:
@@ -48,23 +42,3 @@ class Rpyc(PythonServer):
 
     def client(self) -> Client:
         return _Client(str(self.socket_path))
-
-    def ways(self) -> Mapping[str, Way]:
-        return {"callbacks": self._callbacks}
-
-    def _callbacks(self, load: Load) -> None:
-        import rpyc
-        from rpyc.utils.factory import unix_connect
-
-        with unix_connect(str(self.socket_path)) as connection:
-            call = rpyc.async_(getattr(connection.root, load.operation.value))
-            load.begin()
-            waiting = deque(call(load.next_argument()) for _ in range(IN_FLIGHT))
-            while load.is_running():
-                value = waiting.popleft().value
-                if load.operation is not Operation.CONSUME:
-                    as_dict(value)
-                load.done()
-                waiting.append(call(load.next_argument()))
-            for pending in waiting:
-                pending.wait()

@@ -1,8 +1,6 @@
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
-
-from typing_extensions import TypeForm
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pack_db.checked_paths import checked_socket_path
 from pack_db.config import Config
@@ -15,6 +13,9 @@ from pack_db_client.protocol.requests import Arguments, encode_call
 from pack_db_client.stub import make_stub
 from pack_db_client.timeout import checked_timeout
 from pack_db_client.transport.channel import Channel
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm  # type checkers know it without the package
 
 Interface = TypeVar("Interface")
 
@@ -50,7 +51,7 @@ class PackDb:
         self._is_view = False
         self._set_up(Channel(path, config.max_message_bytes), timeout_s)
 
-    def service(self, name: str, interface: TypeForm[Interface]) -> Interface:
+    def service(self, name: str, interface: "TypeForm[Interface]") -> Interface:
         """A service that the daemon serves under `name`, typed as its interface."""
         return make_stub(name, interface, self._caller)
 

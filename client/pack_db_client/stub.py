@@ -1,11 +1,12 @@
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import Any, Protocol, TypeVar, cast
-
-from typing_extensions import TypeForm
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from pack_db_client.protocol.methods import Method, methods_of
 from pack_db_client.protocol.requests import Arguments
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm  # type checkers know it without the package
 
 Interface = TypeVar("Interface")
 
@@ -21,7 +22,7 @@ class Caller(Protocol):
         """The result of one call, or an awaitable of it."""
 
 
-def make_stub(service: str, interface: TypeForm[Interface], caller: Caller) -> Interface:
+def make_stub(service: str, interface: "TypeForm[Interface]", caller: Caller) -> Interface:
     """An implementation of `interface` whose methods are called by `caller`.
 
     Raises:

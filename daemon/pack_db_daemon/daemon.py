@@ -96,7 +96,7 @@ def _serve(
         exactly_once,
         calls,
         config.max_message_bytes,
-        retries=Retries(stopped=lambda: signals.stop_requested) if is_remote else None,
+        retries=Retries(stopped=signals.stop.is_set) if is_remote else None,
         budget_ns=NETWORK_BUDGET_NS if is_remote else BUDGET_NS,
     )
 
@@ -134,7 +134,7 @@ def _serve(
         with closing(transport):
             _log.info("process %d: %s", os.getpid(), status.text)
             manager.ready(status.text)
-            transport.serve(signals.wakeup_fd, lambda: signals.stop_requested)
+            transport.serve(signals.wakeup_fd, signals.stop.is_set)
             manager.stopping()
 
 
@@ -161,13 +161,14 @@ def _transport(
 
 def _reload(running: Config) -> None:
     try:
+        # Everywhere else a process reads its settings once; here somebody has asked for it.
         fresh = Config().check()
     except ConfigurationError as error:
         _log.error("nothing was re-read: %s", error)
         return
     logging.getLogger().setLevel(fresh.log_level)
     for key in ConfigKeys:
-        if key is not ConfigKeys.LOG_LEVEL and fresh.get(key, "") != running.get(key, ""):
+        if key is not ConfigKeys.LOG_LEVEL and fresh.get(key) != running.get(key):
             _log.warning("%s has changed; it takes effect when the daemon is restarted", key)
     _log.info("re-read the log level: %s", fresh.log_level)
 

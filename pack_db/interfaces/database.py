@@ -77,7 +77,7 @@ class Database(ABC):
     def savepoint(self) -> Savepoint:
         """Undo only what the block wrote if it raises; the transaction around it goes on.
 
-        Without a transaction around it, it is one.
+        Without a transaction around it, it is one. What it returns serves any number of blocks.
         """
 
     @abstractmethod
@@ -88,7 +88,8 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def status(self) -> DatabaseStatus: ...
+    def status(self) -> DatabaseStatus:
+        """How the database is: its engine, sizes, schema, durability and health."""
 
     @abstractmethod
     def close(self) -> None:

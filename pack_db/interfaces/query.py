@@ -17,4 +17,5 @@ def query(method: Method) -> Method:
 
 
 def is_query(method: Callable[..., Any]) -> bool:
+    """Whether a method of an interface was marked with `query`."""
     return getattr(method, _MARK, False)

@@ -24,20 +24,24 @@ class AbstractServiceFactory(ABC):
     """Package -> the directory of its numbered migration scripts, in the order to run them."""
 
     @abstractmethod
-    def get_config(self) -> Config: ...
+    def get_config(self) -> Config:
+        """The settings, read once."""
 
     @abstractmethod
     def get_database_connection(self) -> Database:
         """Open the database; on SQLite, its lock is held from then on until `close`."""
 
     @abstractmethod
-    def get_account_repo(self) -> AccountRepo: ...
+    def get_account_repo(self) -> AccountRepo:
+        """The accounts in this database."""
 
     @abstractmethod
-    def get_token_repo(self) -> TokenRepo: ...
+    def get_token_repo(self) -> TokenRepo:
+        """Their tokens and the ledger."""
 
     @abstractmethod
-    def get_reply_journal(self) -> ReplyJournal: ...
+    def get_reply_journal(self) -> ReplyJournal:
+        """What makes writes of retried messages be done once."""
 
     @abstractmethod
     def get_services(self) -> Mapping[str, object]:

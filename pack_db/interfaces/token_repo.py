@@ -14,7 +14,8 @@ class TokenRepo(ABC):
 
     @abstractmethod
     @query
-    def get_balance(self, account_id: str) -> TokenBalance: ...
+    def get_balance(self, account_id: str) -> TokenBalance:
+        """The tokens that an account has left."""
 
     @abstractmethod
     def consume_tokens(

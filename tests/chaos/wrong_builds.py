@@ -5,10 +5,11 @@ Run as `python wrong_builds.py BUILD` in place of `pack-db serve`.
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from enum import StrEnum
 
+from pack_db.config import Config
 from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.reply_journal import JournaledMessage, ReplyJournal
@@ -34,12 +35,19 @@ class _LateDatabase(DatabaseConnection):
 
     late = ExitStack()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        if not self._database.in_transaction():
-            self.late.enter_context(super().transaction())
-        with self.savepoint():
-            yield
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._begin, self._commit = self._engine.begin, self._engine.commit
+        self._engine.begin = self._begin_once  # type: ignore[method-assign]
+        self._engine.commit = self._commit_later  # type: ignore[method-assign]
+
+    def _begin_once(self) -> None:
+        if not self._engine.is_in_transaction():
+            self._begin()
+            self.late.callback(self._commit)
+
+    def _commit_later(self) -> None:
+        pass
 
     def close(self) -> None:
         self.late.close()
@@ -49,19 +57,20 @@ class _LateDatabase(DatabaseConnection):
 class _HookedDatabase(DatabaseConnection):
     """Calls `after_commit` once a message's transaction has ended."""
 
-    _depth = 0
     after_commit: Callable[[], None]
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        self._depth += 1
-        try:
-            with super().transaction():
-                yield
-        finally:
-            self._depth -= 1
-        if not self._depth:
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._commit = self._engine.commit
+        self._engine.commit = self._commit_and_call  # type: ignore[method-assign]
+        self._is_calling = False
+
+    def _commit_and_call(self) -> None:
+        self._commit()
+        if not self._is_calling:
+            self._is_calling = True
             self.after_commit()
+            self._is_calling = False
 
 
 class _LateJournal(ReplyJournal):

@@ -2,6 +2,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pack_db.config import Config
 from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.service_factory import ServiceFactory
@@ -25,6 +27,7 @@ def migrations_and_tables(database: DatabaseConnection) -> tuple[set[str], set[s
     return applied, tables - {"schema_migrations"}
 
 
+@pytest.mark.slow
 def test_a_first_start_killed_at_any_moment_is_finished_by_the_next(tmp_path: Path) -> None:
     """Row 52: each migration is there whole or not at all."""
     subprocess.run(

@@ -7,10 +7,9 @@ file TRIGGER exists, and removes it.
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from pack_db.config import Config
 from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db_daemon.daemon import serve
@@ -21,24 +20,22 @@ def crashing_daemon_command(trigger: Path) -> list[str]:
 
 
 class _CrashingDatabase(DatabaseConnection):
-    _depth = 0
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._commit = self._engine.commit
+        self._engine.commit = self._commit_and_crash  # type: ignore[method-assign]
+        self._changes = 0
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        self._depth += 1
-        changes = self._changes()
-        try:
-            with super().transaction():
-                yield
-        finally:
-            self._depth -= 1
+    def _commit_and_crash(self) -> None:
+        self._commit()
+        before, self._changes = self._changes, self._count_changes()
         trigger = Path(sys.argv[1])
         # The daemon's housekeeping has empty transactions, too; those are not meant.
-        if not self._depth and self._changes() > changes and trigger.exists():
+        if self._changes > before and trigger.exists():
             trigger.unlink()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def _changes(self) -> int:
+    def _count_changes(self) -> int:
         return int(self.execute("SELECT total_changes()")[0][0])
 
 

@@ -17,9 +17,11 @@ from pack_db_client import (
     PackDb,
 )
 from pack_db_client.protocol.untrusted import MAX_CALLS
+from tests.exactly_once.conftest import PLENTY
 from tests.exactly_once.crashing_daemon import crashing_daemon_command
 from tests.exactly_once.fake_daemon import fake_daemon
 from tests.exactly_once.ledger import consumed
+from tests.exactly_once.patient_daemon import patient_daemon_command
 from tests.support.daemon_process import DaemonProcess
 
 
@@ -75,10 +77,20 @@ def test_a_batch_is_one_commit(crashing_daemon: DaemonProcess, trigger: Path) ->
         assert consumed(db, account.id) == [1, 2, 3]
 
 
-def test_a_batch_is_all_there_for_others_or_not_at_all(
-    daemon: DaemonProcess, db: PackDb, account: Account
-) -> None:
+@pytest.fixture
+def patient_daemon(short_path: Path) -> Iterator[DaemonProcess]:
+    daemon = DaemonProcess(short_path, command=patient_daemon_command())
+    daemon.start()
+    yield daemon
+    daemon.clean_up()
+
+
+def test_a_batch_is_all_there_for_others_or_not_at_all(patient_daemon: DaemonProcess) -> None:
     totals: set[int] = set()
+    daemon, db = patient_daemon, patient_daemon.client()
+    account = db.accounts.create_account(
+        CreateAccountInput(email="a@example.com", token_remaining=PLENTY)
+    )
     done = threading.Event()
 
     def watch() -> None:
@@ -93,6 +105,7 @@ def test_a_batch_is_all_there_for_others_or_not_at_all(
         consume(db, account, [1] * 10)
     done.set()
     watching.join()
+    db.close()
 
     assert totals <= {before - 10 * n for n in range(21)}
 

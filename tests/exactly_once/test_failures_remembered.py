@@ -50,8 +50,12 @@ def code(reply: bytes) -> object:
     return code
 
 
+def give_up(exactly_once: ExactlyOnce, failing: JournaledMessage) -> bool:
+    return exactly_once.give_up(failing.client_id, failing.sequence, failing.deadline_ns, FAILED)
+
+
 def fail_once(exactly_once: ExactlyOnce, failing: JournaledMessage) -> None:
-    assert exactly_once.give_up(failing, FAILED)
+    assert give_up(exactly_once, failing)
 
 
 def test_a_copy_of_what_failed_fails_as_it_did(
@@ -86,7 +90,7 @@ def test_however_many_fail_memory_is_bounded_and_no_copy_is_done_after_a_failure
     for client in range(MOST_FAILED):
         fail_once(exactly_once, message(client))
     # Of one more it cannot be said that it is not done: a copy of it would be.
-    assert not exactly_once.give_up(message(MOST_FAILED), FAILED)
+    assert not give_up(exactly_once, message(MOST_FAILED))
     assert code(answer(exactly_once, message(0))) == "storage_full"
     # Those who failed before may fail again, and others succeed.
     fail_once(exactly_once, message(0, 2))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.systemd.requirement import cannot_run
+from tests.support.requirement import cannot_run
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "node"
 _INSTALL = ["npm", "install", "--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"]

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_terminal import Terminal
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess
-from tests.test_cli_terminal import Terminal
 
 
 @pytest.fixture

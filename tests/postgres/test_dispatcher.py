@@ -10,6 +10,7 @@ import pytest
 from pack_db.config import Config
 from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.exactly_once.exactly_once import ExactlyOnce
+from pack_db.impls.exactly_once.retries import Retries
 from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.query import query
 from pack_db.interfaces.services import SERVICES
@@ -57,6 +58,7 @@ def dispatcher(factory: ServiceFactory, database: DatabaseConnection) -> Dispatc
         CallStatistics(),
         max_reply_bytes=2**18,
         budget_ns=10**12,
+        retries=Retries(),
     )
 
 

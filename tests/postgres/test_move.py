@@ -15,11 +15,11 @@ import psycopg
 import pytest
 
 from pack_db_client import CreateAccountInput, PackDb
+from tests.cli.test_terminal import Terminal
 from tests.exactly_once.raw_client import raw_client
 from tests.postgres.marks import Mark, MarkRepo
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess
 from tests.support.pack_db_command import PACK_DB, PackDbCommand
-from tests.test_cli_terminal import Terminal
 
 ROOT = Path(__file__).parents[2]
 MARKS = {"SERVICE_FACTORY": "tests.postgres.marks:MarksFactory", "PYTHONPATH": str(ROOT)}

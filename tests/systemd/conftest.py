@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.requirement import cannot_run
 from tests.systemd.installation import PROJECT, VENV, Installation
 from tests.systemd.machine import CannotBoot, Machine
-from tests.systemd.requirement import cannot_run
 
 
 @pytest.fixture(scope="session")

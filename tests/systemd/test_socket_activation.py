@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon_process import DaemonProcess
-from tests.systemd.requirement import cannot_run
+from tests.support.requirement import cannot_run
 
 
 @pytest.fixture

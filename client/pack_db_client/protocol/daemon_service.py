@@ -9,12 +9,16 @@ DAEMON_SERVICE = "daemon"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueStatus:
+    """How many messages came while the daemon was busy."""
+
     messages: int  # since the daemon started
     waited: int  # of those, how many were there before the daemon was ready for them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectedProcess:
+    """A process that is connected at the moment."""
+
     pid: int  # of the process that connected; 0 where it is in a PID namespace of its own
     user_id: int  # numeric, its effective one when it connected
     program: str | None  # what it runs; None if it has gone, or is hidden from the daemon
@@ -23,6 +27,8 @@ class ConnectedProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodStatistics:
+    """How often a method was called, and how long it took."""
+
     method: str
     calls: int  # since the daemon started
     failed: int  # of those, how many were answered with an error
@@ -32,6 +38,8 @@ class MethodStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonStatus:
+    """What the daemon tells about itself."""
+
     version: str
     pid: int
     started_at: int  # whole Unix seconds
@@ -56,7 +64,8 @@ class DaemonService(ABC):
 
     @abstractmethod
     @query
-    def status(self) -> DaemonStatus: ...
+    def status(self) -> DaemonStatus:
+        """How the daemon, its database and its callers are."""
 
 
 class AsyncDaemonService(ABC):

@@ -38,15 +38,6 @@ def encode_value(value: Any) -> bytes:
     return pack((OK, value))
 
 
-def encode_checked_value(value: Any) -> bytes:
-    """`encode_value` for dataclasses known to hold nothing that cannot travel, and much faster.
-
-    Raises:
-        ValueError, OverflowError: a text has lone surrogates, or a number over 64 bits.
-    """
-    return pack_known((OK, value))
-
-
 def encode_error(error: PackDbError) -> bytes:
     """A result that says the call failed, with the text of what cannot travel otherwise.
 

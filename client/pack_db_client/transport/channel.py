@@ -39,7 +39,13 @@ class Channel:
         deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
         if self._closed:
             raise ClientClosed("this client was closed; make a new one")
-        connection = self._idle_connection() or Connection(self.path, self._max_message_bytes)
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = Connection(self.path, self._max_message_bytes)
+        if connection.pid != os.getpid():  # it is the parent's, as are all others
+            self._idle.clear()
+            connection = Connection(self.path, self._max_message_bytes)
         try:
             message = connection.next_message(calls, deadline_ns, has_write=has_write)
             results = try_once(connection, message)
@@ -60,16 +66,6 @@ class Channel:
         one that waits for a daemon ends with `ClientClosed`."""
         self._closed = True
         self._idle.clear()
-
-    def _idle_connection(self) -> Connection | None:
-        while self._idle:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                break  # another thread was faster
-            if connection.pid == os.getpid():
-                return connection
-        return None
 
     def _keep_trying(self, connection: Connection, message: Message) -> list[msgspec.Raw]:
         delivery = deliver(connection, message)

@@ -110,8 +110,10 @@ class Connection:
         return lost
 
     def send(self, message: Message) -> bool:
-        """Send a copy; False if there was no connection when `was_lost` was asked last."""
+        """Send a copy; False if there is no connection."""
         # libzmq tells of a lost connection before it stops to take messages for it.
+        if int(self._events.getsockopt(_EVENTS)) & _POLLIN:
+            self.was_lost()
         if not self._is_connected:
             return False
         self.copies += 1  # first, as what interrupts this must not make it look unsent

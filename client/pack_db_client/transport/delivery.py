@@ -44,7 +44,6 @@ def try_once(connection: Connection, message: Message) -> list[msgspec.Raw] | No
     When nothing is wrong that is all there is to do, and takes a tenth less of the CPU than
     `deliver`, which takes over from here.
     """
-    connection.was_lost()  # whatever happened before this message
     if message.deadline_ns - message.made_ns < _TICK_NS or not connection.send(message):
         return None
     # Not a blocking recv: pyzmq begins its time anew after each signal.
@@ -105,7 +104,6 @@ def _send(connection: Connection, message: Message) -> Generator[Wait, None, Non
     refusals = 0
     has_looked = bool(connection.copies)
     connection.switch_on()
-    connection.was_lost()  # whatever happened before
     while seconds := message.remaining_s():
         if connection.send(message):
             return

@@ -97,7 +97,8 @@ class Dispatcher:
             reply = self._refused(sequence, exc)
             if message.is_query or not isinstance(exc, (StorageError, OutcomeUnknown)):
                 return reply
-            if self._exactly_once.give_up(_journaled(message), reply):
+            request = message.request
+            if self._exactly_once.give_up(request.client_id, sequence, request.deadline_ns, reply):
                 return reply
             return self._refused(
                 sequence,
@@ -143,28 +144,32 @@ class Dispatcher:
         now_ns = self._clock_ns()
         if 0 < request.deadline_ns < now_ns:
             raise DeadlinePassed("the message arrived after its deadline; nothing was done")
+        calls = message.calls
         if message.is_query:
-            results = self._query(message.calls)
+            if len(calls) == 1:
+                results = self._runner.results(calls, _nothing)
+            else:
+                with self._database.snapshot():
+                    results = self._runner.results(calls, _nothing)
             return encode_reply(request.sequence, results, self._clock_ns())
         if not 0 < request.deadline_ns - now_ns <= MAX_DEADLINE_AHEAD_S * 10**9:
             raise BadRequest(
                 f"a message with a write needs a deadline at most {MAX_DEADLINE_AHEAD_S} s ahead"
             )
-        with self._exactly_once.once(_journaled(message)) as once:
+        digest = hashlib.blake2b(message.data, digest_size=16).digest()
+        journaled = JournaledMessage(
+            request.client_id, message.user_id, request.sequence, digest, request.deadline_ns
+        )
+        with self._exactly_once.once(journaled) as once:
             if once.reply is None:
-                results = self._write(message.calls, once)
+                if len(calls) == 1:
+                    results = self._runner.results(calls, once.roll_back)
+                else:
+                    results = self._write_all(calls, once)
                 once.reply = encode_reply(request.sequence, results, self._clock_ns())
         return once.reply
 
-    def _query(self, calls: list[ResolvedCall]) -> list[bytes]:
-        if len(calls) == 1:
-            return self._runner.results(calls, _nothing)
-        with self._database.snapshot():
-            return self._runner.results(calls, _nothing)
-
-    def _write(self, calls: list[ResolvedCall], once: Once) -> list[bytes]:
-        if len(calls) == 1:
-            return self._runner.results(calls, once.roll_back)
+    def _write_all(self, calls: list[ResolvedCall], once: Once) -> list[bytes]:
         try:
             return self._runner.results(calls, None)
         except CallFailed:
@@ -176,14 +181,6 @@ class Dispatcher:
         failure = failure_of(exc, "the message could not be answered")
         failure.log()
         return encode_reply(sequence, [failure.result], self._clock_ns())
-
-
-def _journaled(message: Message) -> JournaledMessage:
-    request = message.request
-    digest = hashlib.blake2b(message.data, digest_size=16).digest()
-    return JournaledMessage(
-        request.client_id, message.user_id, request.sequence, digest, request.deadline_ns
-    )
 
 
 def _nothing() -> None:

@@ -85,7 +85,7 @@ class MethodTable:
     """
 
     def __init__(self, interfaces: Mapping[str, type], services: Mapping[str, object]) -> None:
-        self._methods: dict[str, ServedMethod] = {}
+        served: dict[str, ServedMethod] = {}
         for service, interface in interfaces.items():
             methods = methods_by_name({service: interface})
             implementation = services.get(service)
@@ -100,7 +100,6 @@ class MethodTable:
                     _refuse_async(f"{type(implementation).__name__}.{function.__name__}", function)
                 except TypeError as exc:
                     raise ConfigurationError(f"service {service}: {exc}") from exc
-                self._methods[method.name] = ServedMethod(method, function)
-
-    def get(self, name: str) -> ServedMethod | None:
-        return self._methods.get(name)
+                served[method.name] = ServedMethod(method, function)
+        self.get = served.get
+        """The method of that name ("service.method"), or None."""

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import inspect
 
 from pack_db_client.protocol.exact_types import misfit
-from pack_db_client.protocol.replies import encode_checked_value, encode_value
+from pack_db_client.protocol.packing import pack_known
+from pack_db_client.protocol.replies import OK, encode_value
 
 _BYTES = (bytes,)  # else msgspec makes text of them, as base64
 _SCALARS = (
@@ -36,7 +37,7 @@ class PromisedResult:
         self._promised = promised
         self._part = inspect.type_info(promised)
         self._listed, self._entity = _outline(promised)
-        self._types_of = _types_of_fields(self._entity) if self._entity else None
+        self._values_of = _plain_values(self._entity) if self._entity else None
         self._scalar = promised if promised in (str, int, bool, float, bytes, NoneType) else None
         self._known: set[tuple[type, ...]] = set()
 
@@ -46,24 +47,25 @@ class PromisedResult:
             TypeError, ValueError: it is of another type, or cannot travel.
             Exception: whatever its methods raise.
         """
-        if (types_of := self._types_of) is not None:
+        if (values_of := self._values_of) is not None:
             entity, known = self._entity, self._known
             if not self._listed:
-                if type(value) is entity and types_of(value) in known:
-                    return encode_checked_value(value)
+                if type(value) is entity and (*map(type, values_of(value)),) in known:
+                    return pack_known((OK, value))
             elif type(value) is list and all(
-                type(each) is entity and types_of(each) in known for each in value
+                type(each) is entity and (*map(type, values_of(each)),) in known for each in value
             ):
-                return encode_checked_value(value)
+                return pack_known((OK, value))
         elif type(value) is self._scalar:
-            return encode_checked_value(value)
+            return pack_known((OK, value))
         if (problem := misfit(value, self._part)) is not None:
             raise TypeError(problem)
         plain = msgspec.to_builtins(value, builtin_types=_BYTES)
         msgspec.convert(plain, self._promised, builtin_types=_BYTES)  # which knows limits, too
         encoded = encode_value(plain)
-        if types_of is not None and value is not None and len(self._known) < _KNOWN:
-            self._known.update(map(types_of, value if self._listed else [value]))
+        if values_of is not None and value is not None and len(self._known) < _KNOWN:
+            for each in value if self._listed else [value]:
+                self._known.add((*map(type, values_of(each)),))
         return encoded
 
 
@@ -79,14 +81,13 @@ def _outline(promised: Any) -> tuple[bool, type | None]:
     return listed, promised if is_entity else None
 
 
-def _types_of_fields(entity: type) -> Callable[[Any], tuple[type, ...]] | None:
-    """Gives the types of an entity's values; None if it is more than they that counts."""
+def _plain_values(entity: type) -> Callable[[Any], tuple[Any, ...]] | None:
+    """Gives an entity's values; None if it is more than their types that counts."""
     part = cast(inspect.DataclassType, inspect.type_info(entity))
     names = [field.name for field in fields(entity)]
     if not all(_is_scalar(field.type) for field in part.fields) or len(names) < 2:
         return None
-    values = attrgetter(*names)
-    return lambda value: tuple(map(type, values(value)))
+    return attrgetter(*names)
 
 
 def _is_scalar(part: inspect.Type) -> bool:

@@ -1,18 +1,19 @@
 import os
 import signal
+import threading
 from types import FrameType, TracebackType
 from typing import Self
 
 
 class ProcessSignals:
-    """From entering on, SIGTERM and SIGINT set `stop_requested`, and SIGHUP asks for a reload.
+    """From entering on, SIGTERM and SIGINT set `stop`, and SIGHUP asks for a reload.
 
     Inside the block they make `wakeup_fd` readable, too. A handler alone would not do: Python
     restarts system calls that a signal interrupts (PEP 475), so the loop would sleep on.
     """
 
     def __init__(self) -> None:
-        self.stop_requested = False
+        self.stop = threading.Event()
         self._reload_requested = False
 
     def __enter__(self) -> Self:
@@ -41,7 +42,7 @@ class ProcessSignals:
         return requested
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.stop_requested = True
+        self.stop.set()
 
     def _reload(self, number: int, frame: FrameType | None) -> None:
         self._reload_requested = True

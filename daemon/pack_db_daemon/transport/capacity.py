@@ -55,7 +55,8 @@ class Capacity:
         self._limit = limit
         self._context = context
         self._admitted: dict[int, Peer | None] = {}  # by descriptor
-        self._cut_off: set[int] = set()
+        self.cut_off_fds: set[int] = set()
+        """Descriptors of connections that were cut off, and maybe of others that came since."""
         self._gate: AcceptGate | None = None
         self._is_free = False  # for libzmq to accept what comes
         self._is_full = False
@@ -90,19 +91,18 @@ class Capacity:
         """End a connection, for what its peer has done."""
         peer = self._admitted.get(fd) or _UNKNOWN
         _log.warning("process %d, user %d was cut off: %s", peer.pid, peer.user_id, reason)
-        self._cut_off.add(fd)
+        self.cut_off_fds.add(fd)
         shut_down(fd, self._path)
 
     def is_cut_off(self, fd: int) -> bool:
-        """Whether this connection has ended, though libzmq still hands over what it sent before.
+        """Whether the connection of one of `cut_off_fds` has ended, though libzmq still hands over
+        what it sent before.
 
         libzmq notices only when that was read, and keeps what is sent to it until then.
         """
-        if fd not in self._cut_off:
-            return False
         if has_ended(fd):
             return True
-        self._cut_off.discard(fd)  # it is another connection's by now
+        self.cut_off_fds.discard(fd)  # it is another connection's by now
         return False
 
     def wait(self) -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from pack_db_daemon.dispatch.dispatcher import Dispatcher, Message
 from pack_db_daemon.dispatch.queue_statistics import QueueStatistics
@@ -18,7 +18,8 @@ class GroupCommit(RequestHandler):
         self._queue = queue
         self._taken = 0
         self._was_idle = True  # when it was asked last, there was nothing
-        self._waiting: list[tuple[IncomingRequest, Message]] = []
+        self._requests: list[IncomingRequest] = []  # those that wait,
+        self._messages: list[Message] = []  # and what they are
         self._writers: set[bytes] = set()  # the connections that they came over
 
     def handle(self, request: IncomingRequest) -> bytes | None:
@@ -30,17 +31,20 @@ class GroupCommit(RequestHandler):
         if message.is_query and sender not in self._writers:
             return self._dispatcher.answer(message)
         self._writers.add(sender)
-        self._waiting.append((request, message))
+        self._requests.append(request)
+        self._messages.append(message)
         return None
 
-    def finished(self) -> Iterator[tuple[IncomingRequest, bytes]]:
+    def finished(self) -> Iterable[tuple[IncomingRequest, bytes]]:
         self._queue.messages += self._taken
         self._queue.waited += max(0, self._taken - self._was_idle)
         self._was_idle = not self._taken
         self._taken = 0
-        if self._waiting:
-            waiting, self._waiting = self._waiting, []
-            self._writers.clear()
-            replies = self._dispatcher.answer_together([message for _, message in waiting])
-            for (request, _), reply in zip(waiting, replies, strict=True):
-                yield request, reply
+        if not self._requests:
+            return ()
+        requests, self._requests = self._requests, []
+        messages, self._messages = self._messages, []
+        self._writers.clear()
+        if len(messages) == 1:
+            return ((requests[0], self._dispatcher.answer(messages[0])),)
+        return zip(requests, self._dispatcher.answer_together(messages), strict=True)

@@ -2,6 +2,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from pack_db_client.protocol.replies import decode_reply
 from pack_db_client.protocol.requests import Refusal, decode_request
@@ -21,9 +22,7 @@ class MessageLog:
 
     def __init__(self, find_method: Callable[[str], object]) -> None:
         self._find_method = find_method
-
-    def is_on(self) -> bool:
-        return _log.isEnabledFor(logging.DEBUG)
+        self.is_on = partial(_log.isEnabledFor, logging.DEBUG)
 
     def record(self, request: IncomingRequest, reply: bytes) -> None:
         _log.debug(

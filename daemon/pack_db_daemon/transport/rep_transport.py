@@ -40,7 +40,7 @@ class RepTransport(Transport):
         self._was_idle = True  # when it looked last, there was nothing
 
     def _answer_waiting(self) -> bool:
-        if not self._is_readable():
+        if not zmq.zmq_poll(self._readable, 0):
             self._was_idle = True
             return False
         try:
@@ -57,7 +57,7 @@ class RepTransport(Transport):
                 return True
             message = b""  # a request is one frame; the dispatcher refuses the empty one
         address, fd = self._sender(frame)
-        if self._connections.is_cut_off(fd):
+        if fd in self._connections.cut_off_fds and self._connections.is_cut_off(fd):
             self._socket.send(b"")
             return True
         user_id = self._access.user_id(address)

@@ -1,5 +1,5 @@
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import zmq
@@ -31,9 +31,9 @@ class RequestHandler(ABC):
         """Take a request over; its reply, if there is one at once."""
 
     @abstractmethod
-    def finished(self) -> Iterator[tuple[IncomingRequest, bytes]]:
+    def finished(self) -> Iterable[tuple[IncomingRequest, bytes]]:
         """Requests that are answered by now, with their replies; asked when no more wait."""
 
-    def finish(self) -> Iterator[tuple[IncomingRequest, bytes]]:
+    def finish(self) -> Iterable[tuple[IncomingRequest, bytes]]:
         """Finish what is in work, and yield the rest of the replies."""
-        return iter(())
+        return ()

@@ -53,7 +53,7 @@ class RouterTransport(Transport):
         has_answered = False
         stop = time.monotonic() + _TURN_S
         for _ in range(self._handler.free_slots):
-            if not self._is_readable() or (has_answered and time.monotonic() > stop):
+            if not zmq.zmq_poll(self._readable, 0) or time.monotonic() > stop:
                 break
             try:
                 self._take_one()
@@ -88,11 +88,11 @@ class RouterTransport(Transport):
                 return
             data = b""  # a request is one frame; the dispatcher refuses the empty one
         address, fd = self._sender(frame)
-        if self._connections.is_cut_off(fd):
+        if fd in self._connections.cut_off_fds and self._connections.is_cut_off(fd):
             return
         user_id = self._access.user_id(address)
         if user_id is None:
-            self._send_back(envelope, fd, NO_PERMISSION)
+            self._socket.send_multipart([*envelope, self._unread.frame(fd, NO_PERMISSION)])
             return
         received_ns = time.monotonic_ns()
         request = IncomingRequest(data, user_id, address, fd, received_ns, self._socket, envelope)
@@ -100,13 +100,14 @@ class RouterTransport(Transport):
             self._send(request, reply)
 
     def _send(self, request: IncomingRequest, reply: bytes) -> None:
-        if not request.socket.closed and not self._connections.is_cut_off(request.fd):
-            self._send_back(request.envelope, request.fd, reply)
-        if self._message_log.is_on():
-            self._message_log.record(request, reply)
-
-    def _send_back(self, envelope: Sequence[bytes], fd: int, reply: bytes) -> None:
+        fd = request.fd
+        if request.socket.closed or (
+            fd in self._connections.cut_off_fds and self._connections.is_cut_off(fd)
+        ):
+            return
         # Not `send_multipart`, which takes longer to look at the frames than to send them.
-        for frame in envelope:
+        for frame in request.envelope:
             self._socket.send(frame, _MORE)
         self._socket.send(self._unread.frame(fd, reply))
+        if self._message_log.is_on():
+            self._message_log.record(request, reply)

@@ -8,7 +8,7 @@ import peewee
 
 from pack_db.impls.compiled_query import Row, is_query
 from pack_db.impls.database.database_engine import Engine
-from pack_db.impls.database.transaction import NestedTransaction, Transaction
+from pack_db.impls.database.transaction import Transaction
 
 
 def database_of_models(engine: Engine) -> peewee.Database:
@@ -54,7 +54,7 @@ class _ThroughEngine:
         is_write = not is_query(sql)
         with engine.lock:
             if is_write and not engine.database.in_transaction():
-                with Transaction(engine):
+                with self.transaction():
                     return self.execute_sql(sql, params)
             try:
                 return _Result(engine, engine.cursor(sql, params or ()))
@@ -67,11 +67,11 @@ class _ThroughEngine:
     def _last_insert_rowid(self, cursor: _Result) -> object:
         return cursor.lastrowid
 
-    def atomic(self, *_: object) -> NestedTransaction:
-        return NestedTransaction(self.engine)
+    def atomic(self, *_: object) -> Transaction:
+        return Transaction(self.engine, has_savepoint=True)
 
     def transaction(self, *_: object) -> Transaction:
-        return Transaction(self.engine)
+        return Transaction(self.engine, has_savepoint=False)
 
     savepoint = atomic
 

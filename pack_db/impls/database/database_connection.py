@@ -12,7 +12,7 @@ from pack_db.errors import ConfigurationError, StorageError
 from pack_db.impls.compiled_query import CompiledQuery, Row, is_query
 from pack_db.impls.database.bound_models import database_of_models
 from pack_db.impls.database.database_engine import Engine
-from pack_db.impls.database.transaction import NestedTransaction, Transaction
+from pack_db.impls.database.transaction import Transaction
 from pack_db.impls.migrations.runner import MIGRATIONS, MigrationFailed, MigrationRunner
 from pack_db.interfaces.database import Database, Savepoint
 from pack_db.interfaces.entities.database_status import DatabaseStatus
@@ -42,6 +42,8 @@ class DatabaseConnection(Database):
         self._migrations = migrations
         self._engine = _engine(config)
         self._database = self._engine.database
+        self._transaction = Transaction(self._engine, has_savepoint=False)
+        self._savepoint = Transaction(self._engine, has_savepoint=True)
         self._of_models = database_of_models(self._engine)
         self._opened_by = os.getpid()
         _open.add(self)
@@ -81,7 +83,7 @@ class DatabaseConnection(Database):
         """Let Peewee write `query` in this database's SQL; it runs as `execute` runs it."""
         sql, values = self._database.get_sql_context().sql(query).query()  # type: ignore[no-untyped-call]
         is_write = isinstance(query, (peewee.Insert, peewee.Update, peewee.Delete))
-        return CompiledQuery(self._engine.execute, sql, values, is_write=is_write)
+        return CompiledQuery(self._engine, sql, values, is_write=is_write)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         return self._engine.execute(sql, values, is_write=not is_query(sql))
@@ -95,7 +97,7 @@ class DatabaseConnection(Database):
         self._of_models.bind(models)
 
     def transaction(self) -> AbstractContextManager[Any]:
-        return Transaction(self._engine)
+        return self._transaction
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -110,7 +112,7 @@ class DatabaseConnection(Database):
                 raise self._engine.failed(exc) from exc
 
     def savepoint(self) -> Savepoint:
-        return NestedTransaction(self._engine)
+        return self._savepoint
 
     def check(self) -> str:
         with self._engine.lock:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import peewee
 
-from pack_db.impls.compiled_query import Row
+from pack_db.impls.compiled_query import CompiledQuery, Row
 from pack_db.impls.database.forked_child import ParentsLock
 from pack_db.interfaces.entities.database_status import DatabaseStatus
 
@@ -45,14 +45,18 @@ class Engine(ABC):
             ConstraintViolated: a row would break a constraint of its table.
             StorageError: the database failed.
         """
-        with self.lock:
-            try:
-                if is_write and not self.database.in_transaction():
-                    return self._write_alone(sql, values)
-                # Peewee's execute_sql would do the same in three times the time.
-                return list(self.run(sql, values))
-            except self.driver_errors as exc:
-                raise self.failed(exc) from exc
+        return CompiledQuery(self, sql, values, is_write=is_write)()
+
+    def write_alone(self, sql: str, values: Sequence[Any]) -> list[Row]:
+        """Run one statement in a transaction of its own; a failure is the driver's own."""
+        self.begin()
+        try:
+            rows = list(self.run(sql, values))
+        except BaseException:
+            self.roll_back()
+            raise
+        self.commit()
+        return rows
 
     @abstractmethod
     def begin(self) -> None:
@@ -108,13 +112,3 @@ class Engine(ABC):
         self.lock = ParentsLock(self.location, opened_by)
         # What a block around the fork would still do with its connection fails from here on.
         self.database._state.reset()  # type: ignore[attr-defined]
-
-    def _write_alone(self, sql: str, values: Sequence[Any]) -> list[Row]:
-        self.begin()
-        try:
-            rows = list(self.run(sql, values))
-        except BaseException:
-            self.roll_back()
-            raise
-        self.commit()
-        return rows

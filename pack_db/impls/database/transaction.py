@@ -8,29 +8,34 @@ from pack_db.impls.database.database_engine import Engine
 from pack_db.interfaces.database import Savepoint
 
 
-class Transaction:
-    """As `Database.transaction`; for one `with` statement."""
+class Transaction(Savepoint):
+    """As `Database.transaction` and `Database.savepoint`; one object is for all blocks.
 
-    def __init__(self, engine: Engine) -> None:
+    How many of them a thread is in is what Peewee knows, whose own blocks may be among them.
+
+    Args:
+        has_savepoint: a block inside of another can be undone alone.
+    """
+
+    def __init__(self, engine: Engine, *, has_savepoint: bool) -> None:
         self._engine = engine
-        self._is_outermost = False
+        self._has_savepoint = has_savepoint
 
     def __enter__(self) -> Self:
         engine = self._engine
         engine.lock.__enter__()
-        if engine.database.in_transaction():
-            return self
         try:
-            engine.begin()
-            # So that Peewee's own blocks inside of this one are savepoints.
+            if not engine.database.in_transaction():
+                engine.begin()
+            elif self._has_savepoint:
+                # Peewee's own gives each savepoint a random name, which has to be parsed anew.
+                engine.run("SAVEPOINT pack_db", ())
             engine.database.push_transaction(self)
-            self._is_outermost = True
         except BaseException as exc:
             try:
-                with suppress(*engine.driver_errors):
-                    engine.roll_back()  # what interrupted this may have come right behind BEGIN
-                if engine.database.top_transaction() is self:  # type: ignore[no-untyped-call]
-                    engine.database.pop_transaction()  # type: ignore[no-untyped-call]
+                if not engine.database.in_transaction():
+                    with suppress(*engine.driver_errors):
+                        engine.roll_back()  # what interrupted this may have come behind BEGIN
             finally:
                 engine.lock.__exit__(None, None, None)
             if isinstance(exc, engine.driver_errors):
@@ -46,12 +51,15 @@ class Transaction:
     ) -> None:
         engine = self._engine
         try:
-            if self._is_outermost:
-                self._is_outermost = False
-                engine.database.pop_transaction()  # type: ignore[no-untyped-call]
-                if exc is None:
-                    engine.commit()
-                    return
+            if not engine.database.in_transaction():
+                engine.lock.__enter__()  # of a forked child, which refuses
+            engine.database.pop_transaction()  # type: ignore[no-untyped-call]
+            if engine.database.in_transaction():
+                if self._has_savepoint:
+                    self._end_savepoint(exc)
+            elif exc is None:
+                engine.commit()
+            else:
                 engine.roll_back()
                 if isinstance(exc, engine.driver_errors):
                     raise exc
@@ -60,43 +68,18 @@ class Transaction:
         finally:
             engine.lock.__exit__(None, None, None)
 
-
-class NestedTransaction(Transaction, Savepoint):
-    """As `Database.savepoint`; for one `with` statement."""
-
-    def __enter__(self) -> Self:
-        super().__enter__()
-        if not self._is_outermost:
-            try:
-                # Peewee's own gives each savepoint a random name, which has to be parsed anew.
-                self._engine.execute("SAVEPOINT pack_db")
-            except BaseException:
-                self._engine.lock.__exit__(None, None, None)
-                raise
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            if not self._is_outermost:
-                if exc is not None:
-                    self.roll_back()
-                if exc is None or self._engine.is_in_transaction():
-                    self._engine.execute("RELEASE SAVEPOINT pack_db")
-        except BaseException as failed:
-            super().__exit__(type(failed), failed, failed.__traceback__)
-            raise
-        super().__exit__(exc_type, exc, traceback)
-
     def roll_back(self) -> None:
         engine = self._engine
-        if self._is_outermost:
+        if engine.database.transaction_depth() == 1:
             engine.roll_back()
             engine.begin()
         # After a full disk or a lost connection the whole transaction is undone already.
         elif engine.is_in_transaction():
             engine.execute("ROLLBACK TO SAVEPOINT pack_db")
+
+    def _end_savepoint(self, exc: BaseException | None) -> None:
+        if exc is not None:
+            if not self._engine.is_in_transaction():
+                return
+            self._engine.run("ROLLBACK TO SAVEPOINT pack_db", ())
+        self._engine.run("RELEASE SAVEPOINT pack_db", ())

@@ -47,7 +47,7 @@ class ExactlyOnce:
         journal: ReplyJournal,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._database = database
+        self._savepoint = database.savepoint()
         self._journal = journal
         self._clock_ns = clock_ns
         self._failed: dict[bytes, _Failure] = {}  # by client id, as the journal
@@ -66,7 +66,7 @@ class ExactlyOnce:
         if self._failed and (reply := self._given_up(message)) is not None:
             yield Once(reply)
             return
-        with self._database.savepoint() as savepoint:
+        with self._savepoint as savepoint:
             reply = self._journal.find(message)
             once = Once(reply, savepoint)
             yield once
@@ -78,21 +78,20 @@ class ExactlyOnce:
                         "the message took until after its deadline; nothing was done"
                     )
 
-    def give_up(self, message: JournaledMessage, reply: bytes) -> bool:
+    def give_up(self, client_id: bytes, sequence: int, deadline_ns: int, reply: bytes) -> bool:
         """Let a message have failed, for all its copies; False if one may still be done.
 
         When the database failed the journal could not note it. All the same, a copy that still
         waits in a queue must not be done after its client was told that it failed.
         """
-        former = self._failed.get(message.client_id)
+        former = self._failed.get(client_id)
         if former is None and len(self._failed) >= MOST_FAILED:
             return False
-        deadline_ns = message.deadline_ns
         if former is not None:
-            if former.sequence > message.sequence:
+            if former.sequence > sequence:
                 return True  # a copy of an older message is refused
             deadline_ns = max(deadline_ns, former.deadline_ns)
-        self._failed[message.client_id] = _Failure(message.sequence, deadline_ns, reply)
+        self._failed[client_id] = _Failure(sequence, deadline_ns, reply)
         return True
 
     def forget_expired(self) -> bool:

@@ -20,7 +20,7 @@ class LargeReplies:
         self._clock_ns = clock_ns
         self._room_bytes = room_bytes
         self._taken_bytes = 0
-        self._rows: dict[bytes, tuple[int, int]] = {}  # size, and when it may be forgotten
+        self.rows: dict[bytes, tuple[int, int]] = {}  # size, and when it may be forgotten
         self._lock = threading.Lock()
 
     def has_room(self, row_key: bytes, size: int, expires_ns: int) -> bool:
@@ -30,7 +30,7 @@ class LargeReplies:
             size: in bytes.
         """
         with self._lock:
-            if row_key in self._rows:
+            if row_key in self.rows:
                 self._drop(row_key)
             if size <= SMALL_BYTES:
                 return True
@@ -38,15 +38,15 @@ class LargeReplies:
                 self._drop_expired()
             if self._taken_bytes + size > self._room_bytes:
                 return False
-            self._rows[row_key] = (size, expires_ns)
+            self.rows[row_key] = (size, expires_ns)
             self._taken_bytes += size
             return True
 
     def _drop_expired(self) -> None:
         now_ns = self._clock_ns()
-        for row_key, (_, expires_ns) in list(self._rows.items()):
+        for row_key, (_, expires_ns) in list(self.rows.items()):
             if expires_ns < now_ns:
                 self._drop(row_key)
 
     def _drop(self, row_key: bytes) -> None:
-        self._taken_bytes -= self._rows.pop(row_key)[0]
+        self._taken_bytes -= self.rows.pop(row_key)[0]

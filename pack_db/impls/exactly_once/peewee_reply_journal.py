@@ -15,7 +15,7 @@ from pack_db.errors import (
 from pack_db.impls.compiled_query import Row, parameter
 from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.database.models import ReplyJournalModel as J
-from pack_db.impls.exactly_once.large_replies import LargeReplies
+from pack_db.impls.exactly_once.large_replies import SMALL_BYTES, LargeReplies
 from pack_db.impls.exactly_once.reply_seal import ReplySeal
 from pack_db.interfaces.reply_journal import JournaledMessage, ReplyJournal
 
@@ -158,7 +158,9 @@ class PeeweeReplyJournal(ReplyJournal):
         seal = self._seal(message.client_id)
         is_known = seal.row_key in self._latest
         now_ns = self._clock_ns()
-        is_kept = self._large_replies.has_room(seal.row_key, len(reply), message.deadline_ns)
+        is_kept = len(reply) <= SMALL_BYTES
+        if not is_kept or seal.row_key in self._large_replies.rows:
+            is_kept = self._large_replies.has_room(seal.row_key, len(reply), message.deadline_ns)
         row = {
             "client": seal.row_key,
             "user_id": message.user_id,

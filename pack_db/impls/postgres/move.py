@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,13 @@ import psycopg
 
 from pack_db.errors import DatabaseInUse, StorageError, WrongDatabase
 from pack_db.impls.migrations.runner import MigrationRunner
+from pack_db.impls.postgres.moved_source import held, snapshot
 from pack_db.impls.postgres.moved_table import MovedTable, moved_tables, quoted
 from pack_db.impls.postgres.postgres_check import WRONG_LEDGERS
 from pack_db.impls.postgres.postgres_engine import PostgresEngine
 from pack_db.impls.postgres.row_checksum import RowChecksum
-from pack_db.impls.sqlite.database_lock import DatabaseLock
 from pack_db.impls.sqlite.schema_status import applied_and_pending
 from pack_db.impls.sqlite.sqlite_check import require_database
-from pack_db.impls.sqlite.sqlite_errors import translated
 from pack_db.interfaces.database import Database
 
 Progress = Callable[[str, int, int], None]
@@ -84,7 +83,7 @@ def move(
         OutcomeUnknown: the connection broke in the commit.
     """
     path = require_database(path)
-    with _held(path, rehearse), _snapshot(path) as source:
+    with held(path, rehearse), snapshot(path) as source:
         applied, pending = applied_and_pending(path, migrations)
         if pending:
             raise WrongDatabase(
@@ -99,32 +98,6 @@ def move(
         # Whatever DB_SYNCHRONOUS says: once this is done, somebody may delete the source.
         with closing(PostgresEngine(url, "FULL")) as engine:
             return _Move(source, engine, progress).run(set(applied), migrations, replace=replace)
-
-
-@contextmanager
-def _held(path: Path, rehearse: bool) -> Iterator[None]:
-    """Keep daemons out, so that nothing is written that would not be moved."""
-    lock = DatabaseLock(path)
-    if not rehearse and not lock.acquire():
-        raise DatabaseInUse(
-            f"{path} is in use by {lock.holder()}; stop that process first, or try a move beside "
-            "it with --rehearse"
-        )
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _snapshot(path: Path) -> Iterator[apsw.Connection]:
-    """The source as it is at this moment, whatever is written meanwhile."""
-    try:
-        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as source:
-            source.execute("BEGIN; SELECT 1 FROM sqlite_schema")
-            yield source
-    except apsw.Error as exc:
-        raise translated(exc) from exc
 
 
 class _Move:

@@ -119,11 +119,9 @@ class PeeweeAccountRepo(AccountRepo):
                 raise _email_taken()
             self._ledger.append(
                 created.id,
-                1,
+                (token_remaining, topup_remaining, 1),
                 "opening",
                 token_remaining + topup_remaining,
-                token_remaining,
-                topup_remaining,
                 now,
             )
         return created

@@ -6,7 +6,7 @@ from pack_db.impls.compiled_query import Row, parameter
 from pack_db.impls.database.database_connection import DatabaseConnection
 from pack_db.impls.database.models import DeletedAccountModel as Deleted
 from pack_db.impls.database.models import LedgerEntryModel as Entry
-from pack_db.interfaces.entities.token import LedgerEntry
+from pack_db.interfaces.entities.token import LedgerEntry, TokenBalance
 
 _REMOVED_AT_ONCE = 500  # entries; that takes about a millisecond
 
@@ -70,15 +70,14 @@ class PeeweeLedger:
         self._database = database
 
     def append(
-        self,
-        account_id: str,
-        number: int,
-        kind: str,
-        amount: int,
-        token_remaining: int,
-        topup_remaining: int,
-        now: int,
-    ) -> None:
+        self, account_id: str, balance: Row, kind: str, amount: int, now: int
+    ) -> TokenBalance:
+        """Append an entry; returns the balance after it.
+
+        Args:
+            balance: `token_remaining` and `topup_remaining` after it, and its number.
+        """
+        token_remaining, topup_remaining, number = balance
         self._insert(
             account_id=account_id,
             number=number,
@@ -87,6 +86,11 @@ class PeeweeLedger:
             token_remaining=token_remaining,
             topup_remaining=topup_remaining,
             created_at=now,
+        )
+        return TokenBalance(
+            account_id=account_id,
+            token_remaining=token_remaining,
+            topup_remaining=topup_remaining,
         )
 
     def page(self, account_id: str, after: int, limit: int) -> list[LedgerEntry]:

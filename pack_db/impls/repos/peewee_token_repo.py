@@ -71,7 +71,11 @@ class PeeweeTokenRepo(TokenRepo):
 
     def get_balance(self, account_id: str) -> TokenBalance:
         token_remaining, topup_remaining, _ = self._account(account_id)
-        return _balance(account_id, token_remaining, topup_remaining)
+        return TokenBalance(
+            account_id=account_id,
+            token_remaining=token_remaining,
+            topup_remaining=topup_remaining,
+        )
 
     def consume_tokens(
         self, account_id: str, amount: int, *, allow_overdraft: bool = False
@@ -86,7 +90,7 @@ class PeeweeTokenRepo(TokenRepo):
             rows = take(id=account_id, amount=amount, now=now)
             if not rows:
                 raise self._why_not_taken(account_id, amount, allow_overdraft)
-            return self._entered(account_id, rows[0], "consumption", -amount, now)
+            return self._ledger.append(account_id, rows[0], "consumption", -amount, now)
 
     def top_up(self, account_id: str, amount: int) -> TokenBalance:
         validation.account_id(account_id)
@@ -97,7 +101,7 @@ class PeeweeTokenRepo(TokenRepo):
             if not rows:
                 self._account(account_id)
                 raise _out_of_range(account_id)
-            return self._entered(account_id, rows[0], "top_up", amount, now)
+            return self._ledger.append(account_id, rows[0], "top_up", amount, now)
 
     def renew_plan(self, account_id: str, token_remaining: int | None = None) -> TokenBalance:
         validation.account_id(account_id)
@@ -113,7 +117,7 @@ class PeeweeTokenRepo(TokenRepo):
             if token_remaining is None:
                 token_remaining = plans.allowance(plan_name)
             self._set_allowance(id=account_id, amount=token_remaining)
-            return self._entered(
+            return self._ledger.append(
                 account_id,
                 (token_remaining, topup_remaining, number),
                 "renewal",
@@ -144,13 +148,6 @@ class PeeweeTokenRepo(TokenRepo):
             raise _not_found(account_id)
         return rows[0]
 
-    def _entered(
-        self, account_id: str, balance: Row, kind: str, amount: int, now: int
-    ) -> TokenBalance:
-        token_remaining, topup_remaining, number = balance
-        self._ledger.append(account_id, number, kind, amount, token_remaining, topup_remaining, now)
-        return _balance(account_id, token_remaining, topup_remaining)
-
     def _why_not_taken(self, account_id: str, amount: int, allow_overdraft: bool) -> PackDbError:
         token_remaining, topup_remaining, status = self._account(account_id)
         if allow_overdraft:
@@ -164,14 +161,6 @@ class PeeweeTokenRepo(TokenRepo):
             requested=amount,
             remaining=remaining,
         )
-
-
-def _balance(account_id: str, token_remaining: int, topup_remaining: int) -> TokenBalance:
-    return TokenBalance(
-        account_id=account_id,
-        token_remaining=token_remaining,
-        topup_remaining=topup_remaining,
-    )
 
 
 def _not_found(account_id: str) -> AccountNotFound:

@@ -32,7 +32,7 @@ def is_account_id(value: object) -> bool:
 
 
 def account_id(value: str, name: str = "account_id") -> str:
-    if not is_account_id(value):
+    if type(value) is not str or _UUID.fullmatch(value) is None:
         raise InvalidInput(f"{name} must be an account's id, a UUID in lower case")
     return value
 
@@ -71,6 +71,8 @@ def status(value: int) -> int:
 
 
 def tokens(value: int, name: str, least: int = 0) -> int:
+    if type(value) is int and least <= value <= MAX_TOKENS:
+        return value
     return _integer_between(value, name, least, MAX_TOKENS)
 
 

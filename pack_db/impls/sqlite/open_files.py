@@ -40,7 +40,8 @@ class OpenFiles:
             for p, fd in zip((path, self.log), self._fds, strict=True)
             for link in [f"/proc/self/fd/{fd}"]
         ]
-        self._directory_is = self._directory_now()[:2]
+        found = path.parent.stat()
+        self._directory_is = found.st_dev, found.st_ino
 
     def check(self) -> None:
         """
@@ -48,9 +49,21 @@ class OpenFiles:
             StorageMoved: another file is at the path of one of them, or none.
         """
         self._checked = None
+        self.check_if_changed()
+
+    def check_if_changed(self) -> None:
+        """As `check`, in a fifth of the time if nothing in the directory was moved since."""
+        try:
+            found = os.stat(self._directory)
+        except OSError:
+            raise _moved(self._opened[0][0]) from None
+        # Whatever takes a file out of a directory changes the time of the directory.
+        directory = found.st_dev, found.st_ino, found.st_ctime_ns
+        if directory == self._checked and self._link is None:
+            return
+        self._checked = None
         if self._link is not None and os.path.realpath(self._link) != self._path:
             raise _moved(str(self._link))
-        directory = self._directory_now()
         if directory[:2] != self._directory_is:
             raise _moved(self._opened[0][0])
         # Not os.stat(file): it asks for the time of the last write, after which Linux 6.13 and
@@ -62,23 +75,10 @@ class OpenFiles:
         is_old = self._clock_ns() - directory[2] > _LONGEST_TICK_NS
         self._checked = directory if is_old else None
 
-    def check_if_changed(self) -> None:
-        """As `check`, in a fifth of the time if nothing in the directory was moved since."""
-        if self._directory_now() != self._checked or self._link is not None:
-            self.check()
-
     def close(self) -> None:
         for fd in self._fds:
             os.close(fd)
         self._fds.clear()
-
-    def _directory_now(self) -> _Directory:
-        try:
-            found = os.stat(self._directory)
-        except OSError:
-            raise _moved(self._opened[0][0]) from None
-        # Whatever takes a file out of a directory changes the time of the directory.
-        return found.st_dev, found.st_ino, found.st_ctime_ns
 
 
 def _moved(path: str) -> StorageMoved:

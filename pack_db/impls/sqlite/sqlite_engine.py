@@ -95,7 +95,9 @@ class SqliteEngine(Engine):
         self._end_snapshot()
 
     def begin(self) -> None:
-        self.connect()
+        if self._health.failure is not None or self._in_snapshot:
+            self.connect()
+        self._is_undone = False
         self._apsw.execute("BEGIN IMMEDIATE")  # a read that turns write would fail without waiting
 
     def commit(self) -> None:
@@ -105,9 +107,11 @@ class SqliteEngine(Engine):
                     "a statement failed and undid all before it, and the work went on; "
                     "nothing was written"
                 )
-            self._check_files(self._files.check_if_changed)
+            self._files.check_if_changed()
             self._apsw.execute("COMMIT")
         except BaseException as exc:
+            if isinstance(exc, StorageMoved):
+                self._health.failed(exc, self._apsw.total_changes())
             self.roll_back()
             if isinstance(exc, self.driver_errors):
                 raise self.failed(exc) from exc

@@ -3,12 +3,16 @@ from enum import IntEnum
 
 
 class AccountStatus(IntEnum):
+    """Whether the API key of an account is accepted."""
+
     INACTIVE = 0
     ACTIVE = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
+    """An account as it was at the moment of the call."""
+
     id: str  # UUIDv7 text, so ids sort by time of creation
     email: str  # as it was given, trimmed
     api_key: str  # "rs_" and 32 hex digits when just made, "rs_…9f3c" ever after
@@ -22,6 +26,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateAccountInput:
+    """What a new account begins with."""
+
     email: str
     plan_name: str = "Free"
     token_remaining: int | None = None  # tokens; None is the plan's allowance

@@ -5,6 +5,8 @@ GOOD_HEALTH = "good"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseStatus:
+    """How the database is, as it sees itself."""
+
     engine: str  # name and version, such as "SQLite 3.54.1"
     path: str
     size_bytes: int  # of the database without its write-ahead log

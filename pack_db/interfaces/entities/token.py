@@ -3,6 +3,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenBalance:
+    """The tokens of an account."""
+
     account_id: str
     token_remaining: int  # tokens left of the plan's allowance, never below 0
     topup_remaining: int  # tokens bought on top; below 0 is a debt from an overdraft

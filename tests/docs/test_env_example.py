@@ -5,7 +5,7 @@ import pytest
 
 from pack_db.config import Config, ConfigKeys
 
-EXAMPLE = (Path(__file__).parents[1] / ".env.example").read_text()
+EXAMPLE = (Path(__file__).parents[2] / ".env.example").read_text()
 SETTING = re.compile(r"^#([A-Z_]+)=(.*)$", re.MULTILINE)
 
 

@@ -10,7 +10,7 @@ from pack_db_client import CreateAccountInput
 from tests.support.daemon_process import DaemonProcess
 from tests.support.services import existing
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PACKAGES = ("pack_db", "pack_db_client", "pack_db_daemon")
 
 

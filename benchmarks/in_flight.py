@@ -6,17 +6,15 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
-from benchmarks.arguments import Arguments
-from benchmarks.clients import AsyncClient, Client
-from benchmarks.errors import describe
-from benchmarks.workload import IN_FLIGHT, Operation
+from benchmarks.clients import AsyncClient, BatchClient, Client
+from benchmarks.workload import IN_FLIGHT, Arguments, Operation
 
 
-class Load:
+class InFlight:
     """The clock and the counter of one measurement with many calls in flight.
 
-    A way to make them calls `begin` once connected, makes calls while `is_running`, and reports
-    each that was answered with `done`.
+    Who makes them calls `begin` once connected, makes calls while `is_running`, and reports each
+    that was answered with `done`.
     """
 
     def __init__(
@@ -48,7 +46,11 @@ class Load:
         self.errors[describe(error)] += 1
 
 
-def threads(connect: Callable[[], Client], load: Load) -> None:
+def describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:120]}"
+
+
+def threads(connect: Callable[[], Client], calls: InFlight) -> None:
     """A thread and a connection for each call in flight."""
     connected = threading.Barrier(IN_FLIGHT + 1)
     begun = threading.Event()
@@ -56,50 +58,58 @@ def threads(connect: Callable[[], Client], load: Load) -> None:
 
     def caller() -> None:
         client = connect()
-        call = getattr(client, load.operation)
+        call = getattr(client, calls.operation)
         connected.wait()
         begun.wait()
-        while load.is_running():
+        while calls.is_running():
             try:
-                call(load.next_argument())
+                call(calls.next_argument())
             except Exception as error:
                 with turn:
-                    load.failed(error)
+                    calls.failed(error)
             else:
                 with turn:
-                    load.done()
+                    calls.done()
         client.close()
 
     callers = [threading.Thread(target=caller) for _ in range(IN_FLIGHT)]
     for thread in callers:
         thread.start()
     connected.wait()
-    load.begin()
+    calls.begin()
     begun.set()
     for thread in callers:
         thread.join()
 
 
-def coroutines(connect: Callable[[], Awaitable[AsyncClient]], load: Load) -> None:
+def coroutines(connect: Callable[[], Awaitable[AsyncClient]], calls: InFlight) -> None:
     """A coroutine for each call in flight, over one client."""
 
     async def run() -> None:
         client = await connect()
-        call = getattr(client, load.operation)
+        call = getattr(client, calls.operation)
 
         async def caller() -> None:
-            while load.is_running():
+            while calls.is_running():
                 try:
-                    await call(load.next_argument())
+                    await call(calls.next_argument())
                 except Exception as error:
-                    load.failed(error)
+                    calls.failed(error)
                     await asyncio.sleep(0)
                 else:
-                    load.done()
+                    calls.done()
 
-        await call(load.next_argument())
-        load.begin()
+        await call(calls.next_argument())
+        calls.begin()
         await asyncio.gather(*(caller() for _ in range(IN_FLIGHT)))
         await client.close()
 
     asyncio.run(run())
+
+
+def batches(client: BatchClient, calls: InFlight) -> None:
+    """One caller that has many calls at hand."""
+    calls.begin()
+    while calls.is_running():
+        client.batch(calls.operation, [calls.next_argument() for _ in range(IN_FLIGHT)])
+        calls.done(IN_FLIGHT)

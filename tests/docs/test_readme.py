@@ -9,7 +9,7 @@ import pytest
 from pack_db.config import ConfigKeys
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+README = (Path(__file__).parents[2] / "README.md").read_text()
 SCRIPTS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 

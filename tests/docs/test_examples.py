@@ -11,7 +11,7 @@ import pytest
 from pack_db_client import CreateAccountInput, PackDb
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture

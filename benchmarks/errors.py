@@ -1,2 +1,0 @@
-def describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error)[:120]}"

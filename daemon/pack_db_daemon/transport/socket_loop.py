@@ -26,9 +26,10 @@ _RECEIVE_QUEUE = 32
 _SEND_QUEUE = 256
 _LINGER_MS = 500
 # Waking a sleeping thread takes 20 to 25 µs, the largest part of a round trip. So after an answer
-# the loop looks for the next message about 40 µs long before it goes to sleep. That pays as long as
-# a few clients call; of more, one has a message ready by then, or needs the CPU itself to make it.
-_LOOKS = 50
+# the loop looks for the next message before it goes to sleep, as long as a client takes between a
+# reply and its next request. That pays when a few clients call; of more, one has a message ready by
+# then, or needs the CPU itself to make it.
+_LOOK_S = 0.00015
 _FEW_CLIENTS = 2
 _LATEST = 8  # messages, by whose senders that is seen
 _TICK_S = 1.0
@@ -79,7 +80,7 @@ class Transport(ABC):
         max_message_bytes: int,
         housekeeping: Callable[[], bool],
     ) -> None:
-        self._looks = _LOOKS
+        self._look_s = _LOOK_S
         self._latest_senders: deque[int] = deque(maxlen=_LATEST)  # their descriptors
         self._access = access
         self._message_log = message_log
@@ -207,7 +208,8 @@ class Transport(ABC):
 
     def _is_soon_readable(self) -> bool:
         if len(set(self._latest_senders)) <= _FEW_CLIENTS:
-            for _ in range(self._looks):
+            stop = time.monotonic() + self._look_s
+            while time.monotonic() < stop:
                 if zmq.zmq_poll(self._readable, 0):
                     return True
         return False

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from decimal import Decimal
 from pathlib import Path
+from typing import ClassVar
 
 import peewee
 import pytest
 
-from pack_db import Config, ConstraintViolated, DatabaseConnection
+from pack_db import Config, ConstraintViolated, DatabaseConnection, ServiceFactory
 from pack_db.errors import StorageError, StorageMoved
 
 
@@ -43,7 +44,11 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     settings = {"DB_PATH": str(tmp_path / "pack.db")}
     if request.param == "postgresql":
         settings = {"DB_URL": request.getfixturevalue("shared_postgres").new_database()}
-    with closing(DatabaseConnection(Config(settings), {"things": directory})) as database:
+
+    class Factory(ServiceFactory):
+        migrations: ClassVar[dict[str, Path]] = {"things": directory}
+
+    with closing(Factory(Config(settings)).get_database_connection()) as database:
         database.run_migrations()
         database.bind(Box, Thing)
         yield database
@@ -178,7 +183,8 @@ def test_threads_write_each_in_its_own_transaction(database: DatabaseConnection)
 
 def test_a_write_into_a_file_that_was_moved_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "pack.db"
-    with closing(DatabaseConnection(Config({"DB_PATH": str(path)}))) as database:
+    with closing(ServiceFactory(Config({"DB_PATH": str(path)}))) as factory:
+        database = factory.get_database_connection()
         database.run_migrations()
         database.execute("CREATE TABLE box (id INTEGER PRIMARY KEY, name TEXT UNIQUE)")
         database.bind(Box)
@@ -190,6 +196,7 @@ def test_a_write_into_a_file_that_was_moved_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_value_that_sqlite_has_no_type_for_is_refused(tmp_path: Path) -> None:
-    database = DatabaseConnection(Config({"DB_PATH": str(tmp_path / "pack.db")}))
-    with closing(database), pytest.raises(TypeError, match="SQLite cannot hold a set"):
+    factory = ServiceFactory(Config({"DB_PATH": str(tmp_path / "pack.db")}))
+    database = factory.get_database_connection()
+    with closing(factory), pytest.raises(TypeError, match="SQLite cannot hold a set"):
         database.execute("SELECT ?", [{1}])

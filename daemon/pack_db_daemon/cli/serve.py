@@ -5,6 +5,7 @@ import sys
 import click
 
 from pack_db.config import Config
+from pack_db.lean_peewee import import_peewee_without_psycopg
 from pack_db.misspelt_settings import misspelt_settings
 from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.failure import failures_shown
@@ -27,12 +28,14 @@ def serve() -> None:
       pack-db serve
       DB_PATH=/srv/app/pack.db ZMQ_SOCKET_PATH=/run/app/pack-db.sock pack-db serve
     """
-    # Imported here: the commands that only call the daemon start faster without Peewee.
-    from pack_db.configured_factory import configured_factory
-    from pack_db_daemon.daemon import serve as serve_until_stopped
-
     with failures_shown():
         config = configuration().check()
+        if config.database_url is None:
+            import_peewee_without_psycopg()
+        # Imported here: the commands that only call the daemon start faster without Peewee.
+        from pack_db.configured_factory import configured_factory
+        from pack_db_daemon.daemon import serve as serve_until_stopped
+
         log = _log_to_stderr(config.log_level)
         try:
             _warn_of_misspelt_settings(config)

@@ -38,7 +38,7 @@ class RouterTransport(Transport):
         )
         self._handler = handler
         if handler.finished_fds:
-            self._tries = 1  # whoever only looks again keeps the threads from the interpreter
+            self._look_s = 0.0  # whoever only looks again keeps the threads from the interpreter
 
     def close(self) -> None:
         for request, reply in self._handler.finish():

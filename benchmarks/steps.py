@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from pack_db.impls.service_factory import ServiceFactory
 from pack_db.interfaces.entities.account import CreateAccountInput
 from pack_db.interfaces.reply_journal import JournaledMessage
 from pack_db_client import PackDb
-from pack_db_client.protocol.replies import decode_reply, encode_reply, encode_value, result_value
+from pack_db_client.protocol.replies import encode_reply, split_reply
 from pack_db_client.protocol.requests import decode_request, encode_call, encode_request
 from pack_db_daemon.dispatch.call_statistics import CallStatistics
 from pack_db_daemon.dispatch.dispatcher import Dispatcher
@@ -186,9 +186,7 @@ class _InProcess:
             request = decode_request(data)
             watch.lap("decode")
             served = [(self._methods.get(call.method), call) for call in request.calls if call]
-            ready = [
-                (found.function, *found.unpack_arguments(call)) for found, call in served if found
-            ]
+            ready = [(found, *found.unpack_arguments(call)) for found, call in served if found]
             watch.lap("check arguments")
             if not method.is_query:
                 message = JournaledMessage(
@@ -206,10 +204,12 @@ class _InProcess:
                 transaction.enter_context(self._database.snapshot())
                 watch.lap("begin")
             self._database.sql_ns = 0
-            values = [function(*args, **kwargs) for function, args, kwargs in ready]
+            values = [found.function(*args, **kwargs) for found, args, kwargs in ready]
             watch.lap("service")
             watch.laps["its SQL"] = self._database.sql_ns
-            results = [encode_value(value) for value in values]
+            results = [
+                found.encode_result(value) for (found, *_), value in zip(ready, values, strict=True)
+            ]
             reply = encode_reply(request.sequence, results, time.monotonic_ns())
             watch.lap("encode")
             if not method.is_query:
@@ -218,9 +218,9 @@ class _InProcess:
             if kind.calls > 1 or not method.is_query:
                 transaction.close()
                 watch.lap("commit")
-            _, answered, _ = decode_reply(reply)
+            _, answered, _ = split_reply(reply)
             for result in answered:
-                method.convert_result(result_value(result))
+                method.decode_result(result)
             watch.lap("client: unpack")
         return watch.laps
 
@@ -242,12 +242,16 @@ class _Stopwatch:
 
 
 class _TimedConnection(DatabaseConnection):
-    sql_ns = 0
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.sql_ns = 0
+        self._run = self._engine.run
+        self._engine.run = self._run_timed
 
-    def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+    def _run_timed(self, sql: str, values: Sequence[Any]) -> Iterable[Row]:
         began_ns = time.perf_counter_ns()
         try:
-            return super().execute(sql, values)
+            return list(self._run(sql, values))
         finally:
             self.sql_ns += time.perf_counter_ns() - began_ns
 

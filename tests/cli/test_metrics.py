@@ -16,7 +16,7 @@ def test_what_status_knows_is_scraped(daemon: DaemonProcess, db: PackDb) -> None
         db.tokens.get_balance(NOBODY)
     text = PackDbCommand(daemon).text("metrics")
     status = db.status()
-    families = {f.name: f for f in openmetrics.text_string_to_metric_families(text)}
+    families = {f.name: f for f in openmetrics.text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]
     samples = {
         (sample.name, sample.labels.get("method"), sample.labels.get("quantile")): sample.value
         for family in families.values()

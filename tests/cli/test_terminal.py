@@ -85,3 +85,14 @@ def test_a_table_breaks_no_line_so_that_ids_can_be_copied(terminal: Terminal, db
         assert process.wait(PATIENCE_S) == 0
     assert f"{account.id}  {email}  Free" in shown
     assert "\x1b[1mid" in shown  # a terminal gets its header in bold
+
+
+def test_a_table_fits_and_loses_its_last_columns_first(terminal: Terminal, db: PackDb) -> None:
+    created = db.accounts.create_account(CreateAccountInput(email="somebody@example.com"))
+    process = terminal.start("accounts", "list")
+    shown = terminal.read_until("Free")
+    assert process.wait(PATIENCE_S) == 0
+    header, row = shown.splitlines()[:2]
+    assert header.split() == ["id", "email", "plan"]
+    assert row.split() == [created.id, created.email, "Free"]
+    assert max(len(header), len(row)) <= 80

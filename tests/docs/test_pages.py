@@ -28,7 +28,9 @@ TO_DO = [
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment with what a reader has installed."""
-    return install(tmp_path_factory.mktemp("reader"), ROOT / "examples" / "notes")
+    names = ("notes", "jobs", "limits", "settings_store")
+    packages = (ROOT / "examples" / name for name in names)
+    return install(tmp_path_factory.mktemp("reader"), *packages)
 
 
 @pytest.fixture(scope="module")

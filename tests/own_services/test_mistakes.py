@@ -92,67 +92,6 @@ def test_a_factory_that_cannot_be_found(start: Start, factory: str, says: str) -
     assert says in line
 
 
-OTHERS = """
-class Others(Things):
-    @abstractmethod
-    def add(self, name: str) -> int: ...
-
-class MemoryOthers(Others):
-    def add(self, name: str) -> int:
-        return 2
-
-class OtherFactory(ServiceFactory):
-    services = ServiceFactory.services | {"others": Others}
-    migrations = ServiceFactory.migrations | {"others": Path(__file__).parent}
-
-    def get_services(self):
-        return {**super().get_services(), "others": MemoryOthers()}
-"""
-
-
-def test_several_factories_are_served_together(start: Start, short_path: Path) -> None:
-    (short_path / "0001_a.py").write_text("def up(migrator, db):\n    pass\n")
-    daemon = start(SERVICE + OTHERS, "things:Factory, things:OtherFactory", wait=True)
-    command = PackDbCommand(daemon)
-    assert command.json("call", "things.add", "name=one") == 1
-    assert command.json("call", "others.add", "name=one") == 2
-    assert command.json("call", "daemon.ping")
-    [*_, last] = command.json("migrate", "status", "--json")
-    assert last == {"name": "others/0001_a", "state": "applied"}
-
-
-@pytest.mark.parametrize(
-    ("replaced", "names", "says"),
-    [
-        (
-            ('"others": Others', '"things": Others'),
-            "things:Factory,things:OtherFactory",
-            "things:OtherFactory: services: things:Factory has 'things', too; rename one",
-        ),
-        (
-            ("Factory(ServiceFactory)", "Factory(Factory)"),
-            "things:Factory,things:OtherFactory",
-            "things:Factory: cannot be composed with the others: Cannot create a consistent",
-        ),
-        (("", ""), "things:Factory,", "must have the form package.module:ClassName"),
-        (("", ""), "things:Factory,things:Six", "things:Six: module 'things' has no attribute"),
-    ],
-)
-def test_factories_that_clash(
-    start: Start, replaced: tuple[str, str], names: str, says: str
-) -> None:
-    line = refused(start(SERVICE + OTHERS.replace(*replaced), names))
-    assert line.startswith("pack-db: SERVICE_FACTORY: ")
-    assert says in line
-
-
-def test_migrations_that_clash(start: Start) -> None:
-    migrated = SERVICE.replace(ROW, MIGRATED)
-    factories = migrated + OTHERS.replace('{"others": Path(', '{"things": Path(')
-    line = refused(start(factories, "things:Factory,things:OtherFactory"))
-    assert "things:OtherFactory: migrations: things:Factory has 'things', too; rename one" in line
-
-
 @pytest.mark.parametrize(
     ("code", "says"),
     [

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from pack_db.config import Config, ConfigKeys
+from pack_db.lean_peewee import import_peewee_without_psycopg
 from pack_db.misspelt_settings import misspelt_settings
 from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.failure import failures_shown
@@ -41,19 +42,21 @@ def serve(database_path: Path | None, socket_path: Path | None) -> None:
       pack-db serve
       pack-db serve --db /srv/app/pack.db --socket /run/app/pack-db.sock
     """
-    # Imported here: the commands that only call the daemon start faster without Peewee.
-    from pack_db.configured_factory import configured_factory
-    from pack_db_daemon.daemon import serve as serve_until_stopped
-
     with failures_shown():
         _set(database_path, socket_path)
         config = configuration().check()
+    with failures_shown(as_json=config.logs_json):
+        if config.database_url is None:
+            import_peewee_without_psycopg()
+        # Imported here: the commands that only call the daemon start faster without Peewee.
+        from pack_db.configured_factory import configured_factory
+        from pack_db_daemon.daemon import serve as serve_until_stopped
+
         log = _log_to_stderr(config)
         try:
-            with failures_shown(as_json=config.logs_json):
-                _warn_of_misspelt_settings(config)
-                with configured_factory(config) as factory:
-                    serve_until_stopped(factory)
+            _warn_of_misspelt_settings(config)
+            with configured_factory(config) as factory:
+                serve_until_stopped(factory)
         finally:
             logging.getLogger().removeHandler(log)
             if not log.finish():

@@ -21,20 +21,20 @@ class CallStatistics:
     """
 
     def __init__(self) -> None:
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._methods: defaultdict[str, _Calls] = defaultdict(_Calls)
 
     def record(self, method: str, elapsed_ns: int, *, failed: bool) -> None:
-        with self._turn:
+        with self._lock:
             calls = self._methods[method]
             calls.count += 1
             calls.failed += failed
             calls.latest_ns.append(elapsed_ns)
 
     def summary(self) -> list[MethodStatistics]:
-        with self._turn:
+        with self._lock:
             copied = [(m, c.count, c.failed, list(c.latest_ns)) for m, c in self._methods.items()]
-        # Sorted outside, as others wait for their turn.
+        # Sorted outside, as others wait for the lock.
         return [
             MethodStatistics(
                 method=method,

@@ -1,9 +1,8 @@
 from pathlib import Path
 
+from notes.interface import NoteRepo
+from notes.repository import PeeweeNoteRepo
 from pack_db import ServiceFactory
-
-from .note_repo import NoteRepo
-from .peewee_note_repo import PeeweeNoteRepo
 
 
 class NotesFactory(ServiceFactory):

@@ -24,6 +24,7 @@ _REMEMBERED = 1024  # clients whose keys and latest sequences are at hand
 # be read from the disk while callers wait. On a server, nobody waits.
 _PRUNED_AT_ONCE = 16
 _PRUNED_BYTES = 2**18
+_PRUNED_NS = 1_000_000  # after which no other row is begun
 _PRUNED_ON_SERVER = 500
 # With a new client's row some go at once, so that they never pile up, however busy it is.
 _PRUNED_WITH_ROW = 2
@@ -204,9 +205,9 @@ class PeeweeReplyJournal(ReplyJournal):
 
     def _forget_some(self, rows: list[Row]) -> None:
         now_ns = self._clock_ns()
-        room = _PRUNED_BYTES
+        bytes_left = _PRUNED_BYTES
         for client, size in rows:
             self._forget(client=client, boot_id=self._boot_id, now_ns=now_ns)
-            room -= size
-            if room < 0:
+            bytes_left -= size
+            if bytes_left < 0 or self._clock_ns() - now_ns > _PRUNED_NS:
                 break

@@ -18,20 +18,18 @@ from pack_db.errors import (
 from pack_db.impls.database.database_engine import Engine
 from pack_db.impls.database.forked_child import keep_for_ever
 from pack_db.impls.database.storage_health import LOG_LIMIT_BYTES, StorageHealth
-from pack_db.impls.sqlite import log_marker, sqlite_file
+from pack_db.impls.sqlite import sqlite_file
 from pack_db.impls.sqlite.bindings import as_text
 from pack_db.impls.sqlite.database_lock import DatabaseLock
 from pack_db.impls.sqlite.foreign_writes import ForeignWrites
 from pack_db.impls.sqlite.open_files import OpenFiles
 from pack_db.impls.sqlite.sqlite_errors import translated
+from pack_db.impls.sqlite.write_ahead_log import WriteAheadLog
 from pack_db.interfaces.entities.database_status import DatabaseStatus
 
 _BUSY_TIMEOUT_S = 0.5  # all other callers wait as long
 # While a lock is known to be held, nobody waits long for it again: those behind would be late.
 _STILL_BUSY_TIMEOUT_S = 0.05
-# 16 MiB. Four times SQLite's own: a page that is written often is written back once, and batches
-# of writes go a seventh faster. The pause at each end of it is hardly longer.
-_CHECKPOINT_PAGES = 4000
 _CHECKED_BYTES = 16 * 2**20  # quick_check reads about a megabyte in a millisecond
 _DURABILITY = {
     "NORMAL": "a write survives a crash of the daemon, but not always a power failure",
@@ -58,8 +56,6 @@ class SqliteEngine(Engine):
         self._in_snapshot = False
         self._is_undone = False
         self._watches: list[OpenFiles | ForeignWrites] = []
-        self._log_pages = 0
-        self._log_is_marked = False
         sqlite_file.require_directory(path.parent, make=makes_directory)
         real = sqlite_file.real_path(path)
         self.database = APSWDatabase(
@@ -116,7 +112,7 @@ class SqliteEngine(Engine):
             if isinstance(exc, self.driver_errors):
                 raise self.failed(exc) from exc
             raise
-        if not self._log_is_marked or self._health.failure is not None:
+        if not self._log.is_marked or self._health.failure is not None:
             self._committed()
 
     @contextmanager
@@ -165,15 +161,15 @@ class SqliteEngine(Engine):
         with suppress(StorageMoved, StorageCorrupt):
             self._check_files(self._files.check)
             self._check_files(self._foreign_writes.check)
-        self._health.saw_log(is_held=self._log_is_held())
+        self._health.saw_log(is_held=self._log.is_held())
         return self._health.in_words()
 
     def status(self, schema_version: str) -> DatabaseStatus:
         return DatabaseStatus(
             engine=f"SQLite {apsw.sqlite_lib_version()}",
             path=str(self._path),
-            size_bytes=_size_bytes(self._path),
-            log_bytes=_size_bytes(self._files.log),
+            size_bytes=self._path.stat().st_size if self._path.exists() else 0,
+            log_bytes=self._log.size_bytes,
             schema_version=schema_version,
             durability=_DURABILITY[self._synchronous],
             health=self._health.in_words(),
@@ -195,10 +191,8 @@ class SqliteEngine(Engine):
         self._database_lock.leave_to_parent()
 
     def _committed(self) -> None:
-        if not self._log_is_marked:
-            with suppress(apsw.Error):  # it was no part of the transaction, and is tried again
-                log_marker.mark(self._apsw)
-                self._log_is_marked = True
+        if not self._log.is_marked:
+            self._log.mark()
         if self._health.failure is not None:
             self._health.committed(self._apsw.total_changes())
             self._apsw.set_busy_timeout(int(_BUSY_TIMEOUT_S * 1000))
@@ -235,20 +229,11 @@ class SqliteEngine(Engine):
         self._watches.append(self._files)
         self._foreign_writes = ForeignWrites(real)
         self._watches.append(self._foreign_writes)
-        self._apsw.set_wal_hook(self._log_has_grown)
+        self._log = WriteAheadLog(self._apsw, self._files.log)
 
     def _close_watches(self) -> None:
         while self._watches:
             self._watches.pop().close()
-
-    def _log_has_grown(self, connection: apsw.Connection, name: str, pages: int) -> int:
-        # Only a log that was begun anew is shorter than before.
-        self._log_is_marked = self._log_is_marked and pages > self._log_pages
-        self._log_pages = pages
-        if pages >= _CHECKPOINT_PAGES:
-            with suppress(apsw.Error):  # as SQLite's own does: the commit is done
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        return apsw.SQLITE_OK
 
     def _check_files(self, check: Callable[[], None]) -> None:
         try:
@@ -262,17 +247,3 @@ class SqliteEngine(Engine):
             self._in_snapshot = False
             if self._apsw.in_transaction:  # SQLite ends it by itself when the disk fails
                 self._apsw.execute("COMMIT")
-
-    def _log_is_held(self) -> bool:
-        """Whether the write-ahead log is long and a reader keeps it from being written back."""
-        try:
-            if self._files.log.stat().st_size <= LOG_LIMIT_BYTES:
-                return False
-            [(_, frames, written_back)] = self.execute("PRAGMA wal_checkpoint(PASSIVE)", ())
-        except (OSError, apsw.Error):
-            return False  # which is worse, and known
-        return bool(written_back < frames)
-
-
-def _size_bytes(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0

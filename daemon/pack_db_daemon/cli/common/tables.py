@@ -1,16 +1,21 @@
 """Dataclasses as tables. A field is shown by its name, whose ending says its unit."""
 
+import pwd
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
 from pack_db.interfaces.entities.account import AccountStatus
 
+_GAP = 2
 _BAR = 40  # characters of the longest bar
 _WIDTH = 10_000  # characters, so that no id is ever cut or broken: ids are there to be copied
 
@@ -39,8 +44,13 @@ def print_record(entity: Any, bars: str = "") -> None:
 
 
 def print_rows(rows: Sequence[Any], columns: Sequence[str], bars: str = "") -> None:
-    """One line for each row, below the names of `columns`, and a bar as long as its `bars`."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    """One line for each row, below the names of `columns`, and a bar as long as its `bars`.
+
+    On a terminal that is too narrow, the last columns are left out.
+    """
+    if sys.stdout.isatty():
+        columns = _fitting(rows, columns, shutil.get_terminal_size().columns)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     for name in columns:
         justify: Literal["left", "right"] = "left" if _is_text(name, rows[0]) else "right"
         table.add_column(_label(name), justify=justify)
@@ -55,14 +65,33 @@ def print_rows(rows: Sequence[Any], columns: Sequence[str], bars: str = "") -> N
     _print(table)
 
 
+def _fitting(rows: Sequence[Any], columns: Sequence[str], width: int) -> Sequence[str]:
+    room = width + _GAP  # there is none behind the last
+    for count, name in enumerate(columns):
+        cells = [_label(name), *(text(name, getattr(row, name)) for row in rows)]
+        room -= max(map(cell_len, cells)) + _GAP
+        if room < 0:
+            return columns[: max(count, 1)]
+    return columns
+
+
 def text(name: str, value: Any) -> str:
     """The value of a field in words, by what the end of its name says."""
     if value is None:
         return "-"
     if name == "status":
         return AccountStatus(value).name.lower()
+    if name == "user_id":
+        return _user(value)
     in_words = _UNITS.get(name.rpartition("_")[2], str)
     return in_words(value)
+
+
+def _user(user_id: int) -> str:
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return str(user_id)
 
 
 def _bar(value: float, longest: float) -> str:
@@ -93,6 +122,8 @@ def _is_text(name: str, row: Any) -> bool:
 
 
 def _label(name: str) -> str:
+    if name in _SHORT:
+        return _SHORT[name]
     stem, _, unit = name.rpartition("_")
     return (stem if unit in _UNITS and unit != "at" else name).replace("_", " ")
 
@@ -125,6 +156,13 @@ def _microseconds(microseconds: float) -> str:
         return f"{microseconds:.0f} µs"
     return f"{microseconds / 1000:.1f} ms"
 
+
+_SHORT = {
+    "plan_name": "plan",
+    "token_remaining": "tokens",
+    "topup_remaining": "top-up",
+    "user_id": "user",
+}
 
 _UNITS: dict[str, Callable[[Any], str]] = {
     "at": _time,

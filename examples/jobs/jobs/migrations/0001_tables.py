@@ -1,0 +1,3 @@
+from jobs.repository import Jobs
+
+MODELS = [Jobs]

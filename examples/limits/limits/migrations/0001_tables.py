@@ -1,0 +1,3 @@
+from limits.repository import Windows
+
+MODELS = [Windows]

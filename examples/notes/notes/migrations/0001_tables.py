@@ -1,0 +1,3 @@
+from notes.repository import Notes
+
+MODELS = [Notes]

@@ -1,0 +1,3 @@
+from settings_store.repository import SettingVersions
+
+MODELS = [SettingVersions]

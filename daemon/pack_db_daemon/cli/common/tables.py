@@ -15,7 +15,8 @@ from rich.table import Table
 
 from pack_db.interfaces.entities.account import AccountStatus
 
-_GAP = 2
+_GAP = 2  # spaces between two columns
+_SHORTEST = 12  # characters of a text that is cut
 _BAR = 40  # characters of the longest bar
 _WIDTH = 10_000  # characters, so that no id is ever cut or broken: ids are there to be copied
 
@@ -46,33 +47,40 @@ def print_record(entity: Any, bars: str = "") -> None:
 def print_rows(rows: Sequence[Any], columns: Sequence[str], bars: str = "") -> None:
     """One line for each row, below the names of `columns`, and a bar as long as its `bars`.
 
-    On a terminal that is too narrow, the last columns are left out.
+    On a terminal that is too narrow, the last columns are left out, and the text before them is
+    shortened.
     """
-    if sys.stdout.isatty():
-        columns = _fitting(rows, columns, shutil.get_terminal_size().columns)
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH
+    widths = _widths(rows, columns, room)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-    for name in columns:
+    for name, width in widths.items():
         justify: Literal["left", "right"] = "left" if _is_text(name, rows[0]) else "right"
-        table.add_column(_label(name), justify=justify)
-    if bars:
+        table.add_column(_label(name), justify=justify, max_width=width, no_wrap=True)
+    most = min(_BAR, room - sum(widths.values()) - _GAP * len(widths))
+    if bars and most > 0:
         table.add_column()
         longest = max(getattr(row, bars) for row in rows)
     for row in rows:
-        cells = [text(name, getattr(row, name)) for name in columns]
-        if bars:
-            cells.append(_bar(getattr(row, bars), longest))
+        cells = [text(name, getattr(row, name)) for name in widths]
+        if bars and most > 0:
+            cells.append(_bar(getattr(row, bars) / longest if longest else 0, most))
         table.add_row(*cells)
     _print(table)
 
 
-def _fitting(rows: Sequence[Any], columns: Sequence[str], width: int) -> Sequence[str]:
-    room = width + _GAP  # there is none behind the last
-    for count, name in enumerate(columns):
+def _widths(rows: Sequence[Any], columns: Sequence[str], room: int) -> dict[str, int]:
+    """How wide each column is that fits; the first one always does, since ids are copied."""
+    widths: dict[str, int] = {}
+    for name in columns:
         cells = [_label(name), *(text(name, getattr(row, name)) for row in rows)]
-        room -= max(map(cell_len, cells)) + _GAP
-        if room < 0:
-            return columns[: max(count, 1)]
-    return columns
+        width = max(map(cell_len, cells))
+        if widths and width > room:
+            if room >= _SHORTEST and isinstance(getattr(rows[0], name), str):
+                widths[name] = room
+            break
+        widths[name] = width
+        room -= width + _GAP
+    return widths
 
 
 def text(name: str, value: Any) -> str:
@@ -94,8 +102,8 @@ def _user(user_id: int) -> str:
         return str(user_id)
 
 
-def _bar(value: float, longest: float) -> str:
-    eighths = round(8 * _BAR * value / longest) if longest else 0
+def _bar(share: float, most: int) -> str:
+    eighths = round(8 * most * share)
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 

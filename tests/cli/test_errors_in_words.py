@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +82,12 @@ def test_ping_tells_the_version_and_the_time(command: PackDbCommand, db: PackDb)
     assert answer["version"] == db.ping()
     assert 0 < answer["round_trip_us"] < 60e6
     assert command.text("-V") == command.text("--version")
+
+
+def test_the_page_shows_json_as_it_is(command: PackDbCommand, db: PackDb) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/command-line.md").read_text()
+    balance, error = (json.loads(part) for part in re.findall(r"```json\n(.*?)```", page, re.S))
+    account = db.accounts.create_account(CreateAccountInput(email="a@example.com"))
+    taken = command.json("tokens", "consume", account.email, "120", "--json")
+    assert taken == balance | {"account_id": account.id}
+    assert json.loads(command.run("tokens", "balance", "--json").stderr) == error

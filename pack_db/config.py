@@ -32,6 +32,7 @@ class ConfigKeys(StrEnum):
     MAX_MESSAGE_BYTES = "MAX_MESSAGE_BYTES"
     WORKERS = "WORKERS"
     LOG_LEVEL = "LOG_LEVEL"
+    LOG_FORMAT = "LOG_FORMAT"
     SERVICE_FACTORY = "SERVICE_FACTORY"
 
 
@@ -42,6 +43,7 @@ _DEFAULTS = {
     ConfigKeys.MAX_MESSAGE_BYTES: "262144",
     ConfigKeys.WORKERS: "8",  # on a server each has a connection, of which it has 100 by default
     ConfigKeys.LOG_LEVEL: "INFO",
+    ConfigKeys.LOG_FORMAT: "text",
 }
 
 
@@ -192,6 +194,11 @@ class Config:
     def log_level(self) -> str:
         """DEBUG, INFO, WARNING, ERROR or CRITICAL."""
         return self._choice(ConfigKeys.LOG_LEVEL, ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+
+    @cached_property
+    def logs_json(self) -> bool:
+        """Whether a line of the log is a JSON object."""
+        return self._choice(ConfigKeys.LOG_FORMAT, ("TEXT", "JSON")) == "JSON"
 
     @cached_property
     def service_factory(self) -> str | None:

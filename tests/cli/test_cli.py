@@ -122,7 +122,7 @@ def test_people_get_tables_with_words_for_numbers(command: PackDbCommand) -> Non
     created = command.text("accounts", "create", "a@example.com")
     assert "This is the only time that the API key is shown." in created
     header, row = command.text("accounts", "list").splitlines()
-    names = ["id", "email", "plan name", "token remaining", "topup remaining", "status"]
+    names = ["id", "email", "plan", "tokens", "top-up", "status"]
     assert header.split("  ")[0] == "id"
     assert [name for name in names if name in header] == names
     assert row.split()[1:] == ["a@example.com", "Free", "1000", "0", "active"]

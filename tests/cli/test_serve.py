@@ -1,13 +1,16 @@
+import json
 import os
 import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from pack_db.interfaces.entities.account import CreateAccountInput
+from pack_db_client import PackDb
 from tests.support.daemon_process import DaemonProcess
 from tests.support.pack_db_command import PACK_DB
 from tests.wire.raw_client import RawClient
@@ -151,3 +154,32 @@ def test_not_even_the_finest_log_has_a_value_of_a_call(start: Start) -> None:
     assert "private@example.com" not in daemon.log
     assert account.id not in daemon.log
     assert account.api_key not in daemon.log
+
+
+def test_a_log_line_may_be_a_json_object(start: Start) -> None:
+    daemon = start(LOG_FORMAT="json", PACK_DB_PATH="/srv/x.db")
+    daemon.stop()
+    lines = [json.loads(line) for line in daemon.log.splitlines()]
+    assert [line["message"] for line in lines][-1] == "stopped"
+    assert lines[0].keys() == {"time", "level", "logger", "message"}
+    assert {line["level"] for line in lines} == {"INFO", "WARNING"}
+    assert datetime.fromisoformat(lines[0]["time"]).tzinfo is not None
+
+
+def test_paths_may_be_options(short_path: Path) -> None:
+    database, listening = short_path / "o.db", short_path / "o"
+    daemon = DaemonProcess(short_path, {"DB_PATH": "/nowhere/x", "ZMQ_SOCKET_PATH": "/nowhere/y"})
+    with subprocess.Popen(
+        [*PACK_DB, "serve", "--db", "o.db", "--socket", "o"],
+        env=daemon.environment,
+        cwd=short_path,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if " serves " in line:
+                break
+        with PackDb(listening) as db:
+            assert db.status().database.path == str(database)
+        process.terminate()

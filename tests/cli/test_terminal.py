@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 
+import click
 import pytest
 
 from pack_db.interfaces.entities.account import CreateAccountInput
@@ -77,11 +78,22 @@ def test_an_interrupt_at_the_question_deletes_nothing(terminal: Terminal, db: Pa
     assert len(db.accounts.list_accounts()) == 1
 
 
-def test_a_table_breaks_no_line_so_that_ids_can_be_copied(terminal: Terminal, db: PackDb) -> None:
+def test_a_long_address_is_shortened_and_an_id_never(terminal: Terminal, db: PackDb) -> None:
     email = "a.rather.long.address.of.somebody@department.example.com"
     account = db.accounts.create_account(CreateAccountInput(email=email))
     with terminal.start("accounts", "list") as process:
-        shown = terminal.read_until("active")
+        shown = terminal.read_until("…")
         assert process.wait(PATIENCE_S) == 0
-    assert f"{account.id}  {email}  Free" in shown
+    assert f"{account.id}  {email[:40]}" in shown
     assert "\x1b[1mid" in shown  # a terminal gets its header in bold
+
+
+def test_a_table_fits_and_loses_its_last_columns_first(terminal: Terminal, db: PackDb) -> None:
+    created = db.accounts.create_account(CreateAccountInput(email="somebody@example.com"))
+    process = terminal.start("accounts", "list")
+    shown = terminal.read_until("  0\r\n")
+    assert process.wait(PATIENCE_S) == 0
+    header, row = click.unstyle(shown).splitlines()[:2]
+    assert header.split() == ["id", "email", "plan", "tokens", "top-up"]
+    assert row.split() == [created.id, created.email, "Free", "1000", "0"]
+    assert max(len(header), len(row)) <= 80

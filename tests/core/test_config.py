@@ -175,6 +175,7 @@ def test_every_key_gives_what_is_in_force() -> None:
         "MAX_MESSAGE_BYTES": "262144",
         "WORKERS": "3",
         "LOG_LEVEL": "INFO",
+        "LOG_FORMAT": "text",
         "SERVICE_FACTORY": "",
     }
 

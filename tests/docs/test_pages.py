@@ -74,7 +74,7 @@ def test_every_block_says_its_language_or_is_no_code(page: Path) -> None:
     fences = [line.strip() for line in page.read_text().splitlines() if "```" in line]
     for opening in fences[::2]:
         words = opening.removeprefix("```").split(" ", 1)
-        assert words[0] in {"", "text", "sh", "python", "ini"}, opening
+        assert words[0] in {"", "text", "sh", "python", "ini", "json"}, opening
 
 
 def test_every_page_is_in_the_navigation_and_every_link_leads_somewhere(tmp_path: Path) -> None:

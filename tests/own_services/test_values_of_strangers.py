@@ -33,7 +33,7 @@ ON_THE_WIRE: list[tuple[str, Any, str]] = [
     ("state", 1, "Expected `str`, got `int`"),
     ("word", "sold", "Invalid value"),
     ("word", 3, "Invalid enum value 3"),
-    ("label", {"text": "x"}, "missing required field `since`"),
+    ("label", {"text": "x"}, "misses `since`"),
     ("label", {"text": "x", "since": "2027-01-31", "y": 1}, "unknown field; Label takes"),
 ]
 

@@ -211,7 +211,8 @@ class Method:
             # msgspec would repeat the name, which may be 64 KiB of anything.
             return f"unknown argument; it takes {self._takes}"
         text = _ENUM_VALUE.sub("value", str(exc))  # which it would repeat as well
-        return text.replace("`$.", "`").replace("Object", "the call")
+        text = text.replace("`$.", "`").replace("Object missing required field", "misses")
+        return text.replace("Object contains unknown field", "has an unknown field")
 
 
 def methods_of(service: str, interface: type) -> Iterator[Method]:

@@ -26,6 +26,11 @@ def why_unavailable(path: Path) -> Unavailable | None:
         except BlockingIOError:
             return None  # the queue of those who wait for the daemon is full
         except OSError as exc:
+            if path.exists() and not path.is_socket():
+                return NoDaemon(
+                    f"{path} is no socket; name the one where the daemon listens "
+                    "(ZMQ_SOCKET_PATH, or --socket on the command line)"
+                )
             return NoDaemon(
                 f"no daemon listens at {path} ({exc.strerror or exc}); "
                 "start one with 'pack-db serve', or set ZMQ_SOCKET_PATH to where it listens"

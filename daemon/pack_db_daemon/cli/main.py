@@ -5,13 +5,22 @@ import click
 
 import pack_db
 from pack_db.errors import InvalidInput
-from pack_db_daemon.cli.common.failure import EXIT_CODES_AND_OUTPUT, INTERRUPTED, failures_shown
+from pack_db_daemon.cli.common.failure import (
+    EXIT_CODES_AND_OUTPUT,
+    INTERRUPTED,
+    error_as_json,
+    failures_shown,
+)
 from pack_db_daemon.cli.common.standard_streams import finish_streams, prepare_streams
+from pack_db_daemon.cli.completion import completion
+from pack_db_daemon.cli.config import config
 from pack_db_daemon.cli.database.backup import backup
 from pack_db_daemon.cli.database.check import check
 from pack_db_daemon.cli.database.migrate import migrate
 from pack_db_daemon.cli.database.move import move
 from pack_db_daemon.cli.database.restore import restore
+from pack_db_daemon.cli.metrics import metrics
+from pack_db_daemon.cli.ping import ping
 from pack_db_daemon.cli.serve import serve
 from pack_db_daemon.cli.services.accounts import accounts
 from pack_db_daemon.cli.services.call import call
@@ -27,7 +36,7 @@ from pack_db_daemon.cli.transfer.import_ import import_
     epilog=EXIT_CODES_AND_OUTPUT,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(pack_db.__version__, message="%(prog)s %(version)s")
+@click.version_option(pack_db.__version__, "-V", "--version", message="%(prog)s %(version)s")
 def cli() -> None:
     """Share a SQLite database between the processes of this host.
 
@@ -46,8 +55,8 @@ def cli() -> None:
 
 
 for command in (
-    *(serve, status, top, call, accounts, tokens, migrate, move),
-    *(backup, restore, check, export, import_, stubs),
+    *(serve, ping, status, top, metrics, config, call, accounts, tokens, migrate, move),
+    *(backup, restore, check, export, import_, stubs, completion),
 ):
     cli.add_command(command)
 
@@ -73,7 +82,10 @@ def _exit_code_of(arguments: list[str]) -> int:
         return ended.exit_code
     except click.ClickException as error:
         with suppress(OSError):
-            error.show()
+            if "--json" in arguments:
+                click.echo(error_as_json("usage", error.format_message(), {}), err=True)
+            else:
+                error.show()
         return error.exit_code
     except click.Abort:
         return INTERRUPTED

@@ -19,11 +19,20 @@ NOT_STARTED = encode_error(NotStarted("not done; send it again"))
 _NO_CALL = encode_error(
     BadRequest("a call is an array of a method's name and its arguments (array or map)")
 )
-_UNKNOWN = encode_error(UnknownMethod("this daemon has no such method; a name is service.method"))
+_LONGEST_NAME = 100  # characters of a name that is repeated to who sent it
 _REPLY_OVERHEAD = 48  # bytes of a reply around its results, at most
 
 ResolvedCall = tuple[ServedMethod | None, Call | None]
 """None where there is no such method, or it is no call."""
+
+
+def _unknown(method: str) -> bytes:
+    return encode_error(
+        UnknownMethod(
+            f"this daemon has no method {method[:_LONGEST_NAME]!r}; a name is service.method, and "
+            "services of your own are served where SERVICE_FACTORY names their factory"
+        )
+    )
 
 
 class CallFailed(Exception):
@@ -119,7 +128,7 @@ class CallRunner:
         if call is None:
             raise CallFailed(Failure(_NO_CALL))
         if method is None:
-            raise CallFailed(Failure(_UNKNOWN))
+            raise CallFailed(Failure(_unknown(call.method)))
         try:
             args, kwargs = method.unpack_arguments(call)
             value = method.function(*args, **kwargs)

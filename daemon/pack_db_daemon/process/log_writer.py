@@ -46,7 +46,9 @@ class LogWriter(logging.Handler):
         try:
             return super().format(record)
         except Exception:  # the `__str__` of a caller's object, for instance
-            return f"{record.levelname} {record.name}: {record.msg!r}, whose values have no text"
+            message = f"{record.msg!r}, whose values have no text"
+            where = record.name, record.levelno, record.pathname, record.lineno
+            return super().format(logging.LogRecord(*where, message, None, None))
 
     def finish(self) -> bool:
         """Write what is there, for a second at most; whether a line more could be written."""

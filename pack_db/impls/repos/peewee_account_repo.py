@@ -116,7 +116,7 @@ class PeeweeAccountRepo(AccountRepo):
                 updated_at=now,
             )
             if not inserted:
-                raise _email_taken()
+                raise _email_taken(email)
             self._ledger.append(
                 created.id,
                 (token_remaining, topup_remaining, 1),
@@ -187,7 +187,7 @@ class PeeweeAccountRepo(AccountRepo):
                     )
             except ConstraintViolated as exc:
                 # The address is the only thing here that can clash with another row.
-                raise _email_taken() from exc
+                raise _email_taken(email) from exc
             return _one(rows, account_id)
 
     def list_accounts(self, after: str | None = None, limit: int = 100) -> list[Account]:
@@ -208,8 +208,8 @@ def account_not_found(account_id: str) -> AccountNotFound:
     return AccountNotFound(f"no account has the id {account_id}")
 
 
-def _email_taken() -> EmailTaken:
-    return EmailTaken("another account has this e-mail address")
+def _email_taken(email: str | None) -> EmailTaken:
+    return EmailTaken(f"another account has the e-mail address {email}")
 
 
 def _one(rows: list[Row], account_id: str, api_key: str | None = None) -> Account:

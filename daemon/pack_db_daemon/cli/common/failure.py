@@ -1,7 +1,9 @@
 import errno
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import click
 
@@ -9,6 +11,7 @@ from pack_db.errors import (
     CallTimeout,
     ConfigurationError,
     DeadlinePassed,
+    InvalidInput,
     PackDbError,
     StorageError,
     StorageFull,
@@ -61,8 +64,12 @@ def failures_shown(*, as_json: bool = False) -> Iterator[None]:
         raise  # click ends the program, in silence: nobody reads on
     except (PackDbError, OSError) as exc:
         error = _of_the_system(exc) if isinstance(exc, OSError) else exc
+        message = _in_the_words_of_the_command(error)
         with suppress(OSError):  # stderr may be on the same full disk
-            click.echo(_as_json(error) if as_json else f"pack-db: {error}", err=True)
+            if as_json:
+                click.echo(error_as_json(error.code, message, error.details), err=True)
+            else:
+                click.echo(f"pack-db: {message}", err=True)
         raise click.exceptions.Exit(_exit_code(error)) from exc
 
 
@@ -73,10 +80,24 @@ def _of_the_system(exc: OSError) -> PackDbError:
     return kind(f"cannot use {exc.filename}: {exc.strerror or exc}")
 
 
-def _as_json(error: PackDbError) -> str:
+def error_as_json(code: str, message: str, details: dict[str, Any]) -> str:
     # Not by msgspec: it knows no way to write a name of a file that is no UTF-8.
-    content = {"code": error.code, "message": str(error), "details": error.details}
+    content = {"code": code, "message": message, "details": details}
     return json.dumps({"error": content}, default=str)
+
+
+def _in_the_words_of_the_command(error: PackDbError) -> str:
+    """A rule about an argument of the service names the option that it was given by."""
+    message = str(error)
+    context = click.get_current_context(silent=True)
+    if context is None or not isinstance(error, InvalidInput):
+        return message
+    for parameter in context.command.params:
+        if isinstance(parameter, click.Option) and parameter.name:
+            # A plain word in the middle of a sentence is no name.
+            start = "" if "_" in parameter.name else r"(?:^|(?<=: ))"
+            message = re.sub(rf"{start}\b{parameter.name}\b", parameter.opts[-1], message)
+    return message
 
 
 def _exit_code(error: PackDbError) -> int:

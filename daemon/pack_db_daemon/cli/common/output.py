@@ -36,6 +36,10 @@ class Output(ABC):
         """
 
     @abstractmethod
+    def text(self, text: str, content: object) -> None:
+        """Print a text that is made for another program, or as JSON what it was made of."""
+
+    @abstractmethod
     def note(self, text: str) -> None:
         """Say something to people that is no part of the result."""
 
@@ -53,6 +57,9 @@ class JsonOutput(Output):
                 before = b","
         click.echo("[]" if before == b"[" else "\n]")
 
+    def text(self, text: str, content: object) -> None:
+        self.json(content)
+
     def note(self, text: str) -> None:
         pass
 
@@ -69,6 +76,9 @@ class TextOutput(Output):
         for page in pages:
             if page:
                 print_rows(page, columns)
+
+    def text(self, text: str, content: object) -> None:
+        click.echo(text)
 
     def note(self, text: str) -> None:
         click.echo(text)

@@ -1,16 +1,22 @@
 """Dataclasses as tables. A field is shown by its name, whose ending says its unit."""
 
+import pwd
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
 from pack_db.interfaces.entities.account import AccountStatus
 
+_GAP = 2  # spaces between two columns
+_SHORTEST = 12  # characters of a text that is cut
 _BAR = 40  # characters of the longest bar
 _WIDTH = 10_000  # characters, so that no id is ever cut or broken: ids are there to be copied
 
@@ -39,20 +45,42 @@ def print_record(entity: Any, bars: str = "") -> None:
 
 
 def print_rows(rows: Sequence[Any], columns: Sequence[str], bars: str = "") -> None:
-    """One line for each row, below the names of `columns`, and a bar as long as its `bars`."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in columns:
+    """One line for each row, below the names of `columns`, and a bar as long as its `bars`.
+
+    On a terminal that is too narrow, the last columns are left out, and the text before them is
+    shortened.
+    """
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH
+    widths = _widths(rows, columns, room)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for name, width in widths.items():
         justify: Literal["left", "right"] = "left" if _is_text(name, rows[0]) else "right"
-        table.add_column(_label(name), justify=justify)
-    if bars:
+        table.add_column(_label(name), justify=justify, max_width=width, no_wrap=True)
+    most = min(_BAR, room - sum(widths.values()) - _GAP * len(widths))
+    if bars and most > 0:
         table.add_column()
         longest = max(getattr(row, bars) for row in rows)
     for row in rows:
-        cells = [text(name, getattr(row, name)) for name in columns]
-        if bars:
-            cells.append(_bar(getattr(row, bars), longest))
+        cells = [text(name, getattr(row, name)) for name in widths]
+        if bars and most > 0:
+            cells.append(_bar(getattr(row, bars) / longest if longest else 0, most))
         table.add_row(*cells)
     _print(table)
+
+
+def _widths(rows: Sequence[Any], columns: Sequence[str], room: int) -> dict[str, int]:
+    """How wide each column is that fits; the first one always does, since ids are copied."""
+    widths: dict[str, int] = {}
+    for name in columns:
+        cells = [_label(name), *(text(name, getattr(row, name)) for row in rows)]
+        width = max(map(cell_len, cells))
+        if widths and width > room:
+            if room >= _SHORTEST and isinstance(getattr(rows[0], name), str):
+                widths[name] = room
+            break
+        widths[name] = width
+        room -= width + _GAP
+    return widths
 
 
 def text(name: str, value: Any) -> str:
@@ -61,12 +89,21 @@ def text(name: str, value: Any) -> str:
         return "-"
     if name == "status":
         return AccountStatus(value).name.lower()
+    if name == "user_id":
+        return _user(value)
     in_words = _UNITS.get(name.rpartition("_")[2], str)
     return in_words(value)
 
 
-def _bar(value: float, longest: float) -> str:
-    eighths = round(8 * _BAR * value / longest) if longest else 0
+def _user(user_id: int) -> str:
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return str(user_id)
+
+
+def _bar(share: float, most: int) -> str:
+    eighths = round(8 * most * share)
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
@@ -93,6 +130,8 @@ def _is_text(name: str, row: Any) -> bool:
 
 
 def _label(name: str) -> str:
+    if name in _SHORT:
+        return _SHORT[name]
     stem, _, unit = name.rpartition("_")
     return (stem if unit in _UNITS and unit != "at" else name).replace("_", " ")
 
@@ -125,6 +164,13 @@ def _microseconds(microseconds: float) -> str:
         return f"{microseconds:.0f} µs"
     return f"{microseconds / 1000:.1f} ms"
 
+
+_SHORT = {
+    "plan_name": "plan",
+    "token_remaining": "tokens",
+    "topup_remaining": "top-up",
+    "user_id": "user",
+}
 
 _UNITS: dict[str, Callable[[Any], str]] = {
     "at": _time,

@@ -90,7 +90,7 @@ def get(db: PackDb, out: Output, account: str) -> None:
 
 
 @accounts.command(name="list")
-@click.option("--after", metavar="ID", help="Start behind the account of this id.")
+@click.option("--after", metavar="ACCOUNT", help="Start behind this account.")
 @click.option("--limit", type=click.IntRange(min=1), help="Accounts at most. [default: all]")
 @with_client
 def list_accounts(db: PackDb, out: Output, after: str | None, limit: int | None) -> None:
@@ -102,6 +102,7 @@ def list_accounts(db: PackDb, out: Output, after: str | None, limit: int | None)
       pack-db accounts list --limit 10
       pack-db accounts list --json | jq -r '.[].email'
     """
+    after = None if after is None else find_account_id(db, after)
     out.rows(pages(db.accounts.list_accounts, lambda row: row.id, after, limit), _COLUMNS)
 
 

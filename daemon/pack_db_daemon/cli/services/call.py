@@ -6,8 +6,11 @@ from typing import Any
 
 import click
 import msgspec
+from click.shell_completion import CompletionItem
 
+from pack_db.config import Config
 from pack_db.configured_factory import interfaces
+from pack_db.errors import ConfigurationError
 from pack_db_client import PackDb
 from pack_db_client.protocol.methods import Method
 from pack_db_client.protocol.requests import Arguments
@@ -15,10 +18,50 @@ from pack_db_daemon.cli.common.client import with_client
 from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.failure import failures_shown
 from pack_db_daemon.cli.common.output import Output
+from pack_db_daemon.cli.services.method_help import write_method_help
 from pack_db_daemon.dispatch.method_table import methods_by_name, with_daemon_service
+
+_WORDS = f"{__name__}.words"
+
+
+def _complete_method(
+    context: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    return [CompletionItem(n) for n in _methods(context) if n.startswith(incomplete)]
+
+
+def _complete_argument(
+    context: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    method = _methods(context).get(context.params.get("method") or "")
+    given = {text.partition("=")[0] for text in context.params.get("arguments") or ()}
+    names = method.signature.parameters.keys() - given if method else ()
+    return [CompletionItem(f"{n}=") for n in sorted(names) if n.startswith(incomplete)]
+
+
+def _methods(context: click.Context) -> dict[str, Method]:
+    try:
+        return methods_by_name(with_daemon_service(interfaces(context.ensure_object(Config))))
+    except ConfigurationError:
+        return {}  # a prompt is no place to say it
 
 
 class _CallCommand(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_WORDS] = list(args)  # --help ends the command before METHOD is looked at
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        words = ctx.meta.get(_WORDS)
+        if words:
+            with failures_shown():
+                served = _interfaces()
+                methods = methods_by_name(served)
+            for method in filter(None, map(methods.get, words)):
+                write_method_help(formatter, method, served[method.name.partition(".")[0]])
+                return
+        super().format_help(ctx, formatter)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with failures_shown(), formatter.section("Methods"):
             for method in methods_by_name(_interfaces()).values():
@@ -26,8 +69,13 @@ class _CallCommand(click.Command):
 
 
 @click.command(cls=_CallCommand)
-@click.argument("method")
-@click.argument("arguments", nargs=-1, metavar="[JSON | KEY=VALUE ...]")
+@click.argument("method", shell_complete=_complete_method)
+@click.argument(
+    "arguments",
+    nargs=-1,
+    metavar="[JSON | KEY=VALUE ...]",
+    shell_complete=_complete_argument,
+)
 @with_client
 def call(db: PackDb, out: Output, method: str, arguments: tuple[str, ...]) -> None:
     """Call any method of a service and print its result as JSON.
@@ -38,6 +86,7 @@ def call(db: PackDb, out: Output, method: str, arguments: tuple[str, ...]) -> No
 
     \b
     Examples:
+      pack-db call --help accounts.create_account
       pack-db call daemon.ping
       pack-db call accounts.get_account_by_email email=user@example.com
       pack-db call accounts.create_account account='{"email": "user@example.com"}'
@@ -91,7 +140,7 @@ def _parse_json(text: str) -> Arguments:
     try:
         parsed = msgspec.json.decode(sys.stdin.buffer.read() if text == "-" else os.fsencode(text))
     except msgspec.DecodeError as exc:
-        raise _wrong(f"not valid JSON: {exc}") from exc
+        raise _not_json(exc) from exc
     if not isinstance(parsed, dict | list):
         raise _wrong("the JSON must be an object or an array")
     return parsed
@@ -100,8 +149,15 @@ def _parse_json(text: str) -> Arguments:
 def _value(text: str) -> Any:
     try:
         return msgspec.json.decode(os.fsencode(text))
-    except msgspec.DecodeError:
+    except msgspec.DecodeError as exc:
+        if text.startswith("{"):
+            raise _not_json(exc) from exc
         return text
+
+
+def _not_json(exc: msgspec.DecodeError) -> click.BadParameter:
+    truncated = "Input data was truncated"
+    return _wrong(f"not valid JSON: {str(exc).replace(truncated, 'it ends too early')}")
 
 
 def _wrong(problem: str) -> click.BadParameter:

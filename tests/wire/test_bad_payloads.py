@@ -447,3 +447,10 @@ def test_what_was_read_can_be_written(raw: RawClient, account: Account) -> None:
     ok, value = raw.call("accounts.get_account", [account.id])
     assert ok == 0
     assert msgpack.unpackb(pack(value)) == value
+
+
+def test_a_method_that_could_be_one_is_named_with_where_services_come_from(raw: RawClient) -> None:
+    [[code, message, _]] = raw.exchange(request(["notes.add_note", []])).results
+    assert code == "unknown_method"
+    assert message.startswith("this daemon has no method notes.add_note; ")
+    assert "SERVICE_FACTORY" in message

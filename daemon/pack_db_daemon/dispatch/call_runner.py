@@ -19,7 +19,7 @@ NOT_STARTED = encode_error(NotStarted("not done; send it again"))
 _NO_CALL = encode_error(
     BadRequest("a call is an array of a method's name and its arguments (array or map)")
 )
-_LONGEST_NAME = 100  # characters of a name that is repeated to who sent it
+_LONGEST_NAME = 100  # characters; what is longer is no method, and is not repeated
 _REPLY_OVERHEAD = 48  # bytes of a reply around its results, at most
 
 ResolvedCall = tuple[ServedMethod | None, Call | None]
@@ -27,9 +27,11 @@ ResolvedCall = tuple[ServedMethod | None, Call | None]
 
 
 def _unknown(method: str) -> bytes:
+    is_name = len(method) <= _LONGEST_NAME and method.replace(".", "").isidentifier()
+    what = f"method {method}" if is_name else "such method"
     return encode_error(
         UnknownMethod(
-            f"this daemon has no method {method[:_LONGEST_NAME]!r}; a name is service.method, and "
+            f"this daemon has no {what}; a name is service.method, and "
             "services of your own are served where SERVICE_FACTORY names their factory"
         )
     )

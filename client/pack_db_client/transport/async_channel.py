@@ -85,7 +85,8 @@ class _LoopConnections:
     def add(self, call: PendingCall) -> None:
         self._queue.add(call)
         self._start_sender()
-        if self._ticker is None:
+        # One that is overdue was interrupted, maybe, before it could say so.
+        if self._ticker is None or self._ticker.when() < self.loop.time() - _TICK_S:
             self._ticker = self.loop.call_later(_TICK_S, self._tick)
 
     async def close(self) -> None:

@@ -93,15 +93,16 @@ class Dispatcher:
                 return self._attempt(message)
             return self._retries.run(lambda: self._attempt(message), message.request.deadline_ns)
         except Exception as exc:
-            sequence = message.request.sequence
-            reply = self._refused(sequence, exc)
+            request = message.request
+            reply = self._refused(request.sequence, exc)
             if message.is_query or not isinstance(exc, (StorageError, OutcomeUnknown)):
                 return reply
-            request = message.request
-            if self._exactly_once.give_up(request.client_id, sequence, request.deadline_ns, reply):
+            if self._exactly_once.give_up(
+                request.client_id, request.sequence, request.deadline_ns, reply
+            ):
                 return reply
             return self._refused(
-                sequence,
+                request.sequence,
                 OutcomeUnknown(
                     f"the database failed ({exc}), for so many clients that a copy of the "
                     "message may still be done"

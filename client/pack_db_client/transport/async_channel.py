@@ -85,8 +85,8 @@ class _LoopConnections:
     def add(self, call: PendingCall) -> None:
         self._queue.add(call)
         self._start_sender()
-        # One that is overdue was interrupted, maybe, before it could say so.
-        if self._ticker is None or self._ticker.when() < self.loop.time() - _TICK_S:
+        # One that was due was interrupted, maybe, before it could say so.
+        if self._ticker is None or self._ticker.when() <= self.loop.time():
             self._ticker = self.loop.call_later(_TICK_S, self._tick)
 
     async def close(self) -> None:

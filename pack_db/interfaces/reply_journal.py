@@ -35,8 +35,8 @@ class ReplyJournal(ABC):
         """Remember the reply to a new message, or if there is no room for it, that it was done.
 
         Raises:
-            StorageConflict: another daemon has done this message, or a newer one of the client,
-                in the meantime.
+            SequenceTooOld, ForeignClientId: as `find`.
+            StorageConflict: another daemon has done this message in the meantime.
         """
 
     @abstractmethod

@@ -2,6 +2,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -39,12 +40,10 @@ class Channel:
         deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
         if self._closed:
             raise ClientClosed("this client was closed; make a new one")
-        try:
+        connection = None
+        with suppress(IndexError):
             connection = self._idle.pop()
-        except IndexError:
-            connection = Connection(self.path, self._max_message_bytes)
-        if connection.pid != os.getpid():  # it is the parent's, as are all others
-            self._idle.clear()
+        if connection is None or connection.pid != os.getpid():
             connection = Connection(self.path, self._max_message_bytes)
         try:
             message = connection.next_message(calls, deadline_ns, has_write=has_write)

@@ -179,6 +179,7 @@ class PeeweeReplyJournal(ReplyJournal):
             taken = self._insert(**row, remaining_ns=remaining_ns + slack_ns)
         if not taken:
             self._latest.pop(seal.row_key, None)
+            self.find(message)  # says so if it may not be done
             raise StorageConflict("another copy of the message was done meanwhile; try again")
         if len(self._latest) >= _REMEMBERED:
             self._latest.clear()

@@ -181,7 +181,7 @@ def test_each_refused_account_is_named_by_line_and_reason_and_the_others_go_on(
     found = refusals(there, "\n".join(rows))
     assert list(found) == [2, 3, 5, 6, 7, 8, 9]
     assert "malformed" in found[2]
-    assert found[3] == "another account has this e-mail address"
+    assert found[3] == "another account has the e-mail address a@example.com"
     assert "email" in found[5]
     assert "allowance" in found[6]
     assert "name@example.com" in found[7]

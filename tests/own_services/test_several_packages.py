@@ -88,7 +88,9 @@ def test_check_and_move_take_all_of_them(short_path: Path, shared_postgres: Post
                 db.service("jobs", JobQueue).enqueue(payload)
             [colour] = db.service("settings", SettingsStore).change({"colour": "red"}, "ada")
         daemon.stop()
-        assert command.run("check").returncode == 0
+        checked = command.run("check")
+        assert checked.returncode == 0
+        assert "as of jobs/0001_tables, settings/0001_tables" in checked.stdout
         url = shared_postgres.new_database()
         moved = command.run("move", DB_URL=url)
         assert (moved.returncode, "jobs" in moved.stdout) == (0, True), moved.stderr

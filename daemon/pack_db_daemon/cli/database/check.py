@@ -33,14 +33,32 @@ def check(out: Output) -> None:
 
 
 def _checks(config: Config) -> "list[Check]":
-    from pack_db.configured_factory import configured_factory
+    from pack_db.configured_factory import configured_factory, factory_class
+    from pack_db.impls.sqlite.schema_status import applied_and_pending
     from pack_db.impls.sqlite.sqlite_check import check_database
 
     if config.database_url is None:
-        return list(check_database(config.database_path))
+        checks = list(check_database(config.database_path))
+        applied = applied_and_pending(config.database_path, factory_class(config).migrations)
+        return checks + _of_services(*applied)
     with configured_factory(config) as factory:
         database = factory.get_database_connection()
         # Only now: without psycopg, the connection has said what to install.
         from pack_db.impls.postgres.postgres_check import check_server
 
-        return list(check_server(database))
+        return list(check_server(database)) + _of_services(*database.applied_and_pending())
+
+
+def _of_services(applied: list[str], pending: list[str]) -> "list[Check]":
+    """The migrations of the packages that SERVICE_FACTORY names; theirs are known by a slash."""
+    from pack_db.impls.sqlite.sqlite_check import Check
+
+    waiting = [name for name in pending if "/" in name]
+    done = [name for name in applied if "/" in name]
+    if waiting:
+        detail = f"{', '.join(waiting)} will be applied when the daemon starts"
+    elif done:
+        detail = f"as of {', '.join(done)}"
+    else:
+        return []
+    return [Check(check="services", result="ok", detail=detail)]

@@ -26,16 +26,19 @@ settings.register_profile("pack-db", suppress_health_check=[HealthCheck.too_slow
 settings.load_profile("pack-db")
 
 
+# Folders and files, by how their paths begin.
 SLOW = (
     *("chaos", "cli", "congestion", "daemon_life", "exactly_once", "faults", "fuzz", "node"),
     *("operations", "own_services", "postgres", "releases", "systemd"),
+    *("contract/test_model.py", "docs/test_pages.py"),
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         # A PostgreSQL takes seconds to start; a test that is run on each engine has its name.
-        if item.path.relative_to(_TESTS).parts[0] in SLOW or "postgres" in item.name:
+        path = str(item.path.relative_to(_TESTS))
+        if path.startswith(SLOW) or "postgres" in item.name:
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: not is_long(item.nodeid))
 

@@ -112,8 +112,11 @@ class Capacity:
     def _watch(self) -> None:
         with self._events:
             while True:
-                if self._is_full and not self._events.poll(_TURN_AWAY_MS):
-                    if self._gate is not None and self._gate.turn_away():
+                gate = self._gate
+                if gate is not None and not self._is_free and not self._events.poll(_TURN_AWAY_MS):
+                    if not self._is_full:
+                        gate.let_in_one()  # again, as who was let in last may be gone unseen
+                    elif gate.turn_away():
                         self._log_refusal()
                     continue
                 data, _ = self._events.recv_multipart()

@@ -5,7 +5,9 @@ import pty
 import select
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import click
 import pytest
@@ -23,8 +25,9 @@ class Terminal:
         self._daemon = daemon
         self._screen, self._keyboard = pty.openpty()
 
-    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+        with subprocess.Popen(
             [*PACK_DB, *arguments],
             env=self._daemon.environment | {"TERM": "xterm", "COLUMNS": "80"},
             cwd=self._daemon.directory,
@@ -32,7 +35,11 @@ class Terminal:
             stdout=self._keyboard,
             stderr=self._keyboard,
             start_new_session=True,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def type(self, text: str) -> None:
         os.write(self._screen, text.encode())
@@ -50,6 +57,17 @@ class Terminal:
         os.close(self._keyboard)
 
 
+def interrupted(process: "subprocess.Popen[bytes]") -> int:
+    """Ends it by Ctrl-C; its exit code."""
+    give_up = time.monotonic() + PATIENCE_S
+    while time.monotonic() < give_up:
+        process.send_signal(signal.SIGINT)
+        # Python's input() misses a signal that comes right before it begins to wait.
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(PATIENCE_S / 10)
+    raise AssertionError("it goes on")
+
+
 @pytest.fixture
 def terminal(daemon: DaemonProcess) -> Iterator[Terminal]:
     terminal = Terminal(daemon)
@@ -62,7 +80,7 @@ def test_delete_asks_first(
     terminal: Terminal, db: PackDb, answer: str, status: int, left: int
 ) -> None:
     account = db.accounts.create_account(CreateAccountInput(email="a@example.com"))
-    with terminal.start("accounts", "delete", "a@example.com") as process:
+    with terminal.running("accounts", "delete", "a@example.com") as process:
         terminal.read_until(f"Delete account {account.id} (a@example.com) and its ledger? [y/N]")
         terminal.type(f"{answer}\n")
         assert process.wait(PATIENCE_S) == status
@@ -71,17 +89,16 @@ def test_delete_asks_first(
 
 def test_an_interrupt_at_the_question_deletes_nothing(terminal: Terminal, db: PackDb) -> None:
     db.accounts.create_account(CreateAccountInput(email="a@example.com"))
-    with terminal.start("accounts", "delete", "a@example.com") as process:
+    with terminal.running("accounts", "delete", "a@example.com") as process:
         terminal.read_until("[y/N]")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE_S) == 130
+        assert interrupted(process) == 130
     assert len(db.accounts.list_accounts()) == 1
 
 
 def test_a_long_address_is_shortened_and_an_id_never(terminal: Terminal, db: PackDb) -> None:
     email = "a.rather.long.address.of.somebody@department.example.com"
     account = db.accounts.create_account(CreateAccountInput(email=email))
-    with terminal.start("accounts", "list") as process:
+    with terminal.running("accounts", "list") as process:
         shown = terminal.read_until("…")
         assert process.wait(PATIENCE_S) == 0
     assert f"{account.id}  {email[:40]}" in shown
@@ -90,9 +107,9 @@ def test_a_long_address_is_shortened_and_an_id_never(terminal: Terminal, db: Pac
 
 def test_a_table_fits_and_loses_its_last_columns_first(terminal: Terminal, db: PackDb) -> None:
     created = db.accounts.create_account(CreateAccountInput(email="somebody@example.com"))
-    process = terminal.start("accounts", "list")
-    shown = terminal.read_until("  0\r\n")
-    assert process.wait(PATIENCE_S) == 0
+    with terminal.running("accounts", "list") as process:
+        shown = terminal.read_until("  0\r\n")
+        assert process.wait(PATIENCE_S) == 0
     header, row = click.unstyle(shown).splitlines()[:2]
     assert header.split() == ["id", "email", "plan", "tokens", "top-up"]
     assert row.split() == [created.id, created.email, "Free", "1000", "0"]

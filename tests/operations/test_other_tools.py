@@ -98,8 +98,8 @@ def installed(tool: str, daemon: DaemonProcess) -> list[str]:
     found = shutil.which(tool, path=path)
     if found is None:
         pytest.skip(f"{tool} is not installed")
-    [options] = re.findall(rf"^ +{tool} (.*)$", README, re.MULTILINE)
-    return [found, *str(options).replace("$DB_PATH", str(daemon.database_path)).split()]
+    [options] = re.findall(rf"^ +{tool} (.*) /srv/app/pack.db$", README, re.MULTILINE)
+    return [found, *options.split(), str(daemon.database_path)]
 
 
 def test_the_sqlite_shell_reads_and_cannot_write(daemon: DaemonProcess, writing: str) -> None:

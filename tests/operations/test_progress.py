@@ -15,7 +15,7 @@ def terminal(large_database: DaemonProcess) -> Iterator[Terminal]:
 
 
 def test_at_a_terminal_a_bar_shows_rate_and_time_left(terminal: Terminal, backups: Path) -> None:
-    with terminal.start("backup", str(backups), "--compress") as process:
+    with terminal.running("backup", str(backups), "--compress") as process:
         shown = terminal.read_until("removed")
         assert process.wait(PATIENCE_S) == 0
     assert "copying" in shown
@@ -28,7 +28,7 @@ def test_what_reads_the_ledger_counts_its_rows(
     terminal: Terminal, large_database: DaemonProcess
 ) -> None:
     large_database.start()
-    with terminal.start("tokens", "usage") as process:
+    with terminal.running("tokens", "usage") as process:
         shown = terminal.read_until("tokens\x1b[0m")
         assert process.wait(PATIENCE_S) == 0
     assert "rows" in shown

@@ -244,7 +244,7 @@ def test_replace_asks_first(
     in_target(url, "DELETE FROM accounts WHERE email = 'ada@example.com'")
     source.environment["DB_URL"] = url
     terminal = Terminal(source)
-    with closing(terminal), terminal.start("move", "--replace") as process:
+    with closing(terminal), terminal.running("move", "--replace") as process:
         terminal.read_until("Delete all rows that pack-db has in postgresql://")
         terminal.type(f"{answer}\n")
         if status == 0:

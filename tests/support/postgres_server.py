@@ -175,6 +175,13 @@ class PostgresServer:
         for pid in (*self.child_pids(), self.pid):
             os.kill(pid, signal.SIGCONT)
 
+    def bring_back(self) -> None:
+        """Let it run again, whatever a test left of it."""
+        if self._running().poll() is None:
+            self.resume()
+        else:
+            self.start()
+
     def promote(self) -> None:
         """Make a standby take writes."""
         self.execute("SELECT pg_promote()")

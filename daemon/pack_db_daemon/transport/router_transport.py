@@ -37,8 +37,6 @@ class RouterTransport(Transport):
             zmq.ROUTER, listening_fd, path, access, message_log, max_message_bytes, housekeeping
         )
         self._handler = handler
-        if handler.finished_fds:
-            self._look_s = 0.0  # whoever only looks again keeps the threads from the interpreter
 
     def close(self) -> None:
         for request, reply in self._handler.finish():
@@ -49,10 +47,14 @@ class RouterTransport(Transport):
         fds = self._handler.finished_fds
         return (self._socket, *fds) if self._handler.free_slots else fds
 
+    def _is_soon_readable(self) -> bool:
+        # Whoever only looks again keeps the handler's threads from the interpreter.
+        return not self._handler.has_threads_at_work and super()._is_soon_readable()
+
     def _answer_waiting(self) -> bool:
         has_answered = False
         stop = time.monotonic() + _TURN_S
-        for _ in range(self._handler.free_slots):
+        while self._handler.free_slots:
             if not zmq.zmq_poll(self._readable, 0) or time.monotonic() > stop:
                 break
             try:

@@ -19,6 +19,7 @@ from pack_db.impls.database.database_engine import Engine
 from pack_db.impls.database.forked_child import keep_for_ever
 from pack_db.impls.database.storage_health import LOG_LIMIT_BYTES, StorageHealth
 from pack_db.impls.sqlite import sqlite_file
+from pack_db.impls.sqlite.background_commit import BackgroundCommit
 from pack_db.impls.sqlite.bindings import as_text
 from pack_db.impls.sqlite.database_lock import DatabaseLock
 from pack_db.impls.sqlite.foreign_writes import ForeignWrites
@@ -41,6 +42,8 @@ _DURABILITY = {
 class SqliteEngine(Engine):
     """One connection to one file, which no other process writes to.
 
+    There is a second one for queries while a thread commits; see `BackgroundCommit`.
+
     Raises:
         DatabaseInUse, WrongDatabase, StorageCorrupt, StorageError: as `DatabaseConnection`.
     """
@@ -55,6 +58,7 @@ class SqliteEngine(Engine):
         self._health = StorageHealth()
         self._in_snapshot = False
         self._is_undone = False
+        self._background: BackgroundCommit | None = None
         self._watches: list[OpenFiles | ForeignWrites] = []
         sqlite_file.require_directory(path.parent, make=makes_directory)
         real = sqlite_file.real_path(path)
@@ -86,11 +90,14 @@ class SqliteEngine(Engine):
             raise
 
     def connect(self) -> None:
+        self._wait_for_commit()
         self._health.check_writable()
         self._is_undone = self._is_undone and self.database.in_transaction()
         self._end_snapshot()
 
     def begin(self) -> None:
+        if self._used is not self._apsw:
+            self._wait_for_commit()
         if self._health.failure is not None or self._in_snapshot:
             self.connect()
         self._is_undone = False
@@ -98,22 +105,31 @@ class SqliteEngine(Engine):
 
     def commit(self) -> None:
         try:
-            if self._is_undone:
-                raise StorageError(
-                    "a statement failed and undid all before it, and the work went on; "
-                    "nothing was written"
-                )
-            self._files.check_if_changed()
+            self._check_before_commit()
             self._apsw.execute("COMMIT")
         except BaseException as exc:
-            if isinstance(exc, StorageMoved):
-                self._health.failed(exc, self._apsw.total_changes())
-            self.roll_back()
-            if isinstance(exc, self.driver_errors):
-                raise self.failed(exc) from exc
-            raise
-        if not self._log.is_marked or self._health.failure is not None:
-            self._committed()
+            raise self._not_committed(exc) from exc
+        self._committed()
+
+    def start_commit(self, ended: Callable[[], object]) -> None:
+        try:
+            self._check_before_commit()
+            if self._background is None:
+                self._background = BackgroundCommit(self.database)
+                self._opened.callback(self._background.close)
+        except BaseException as exc:
+            raise self._not_committed(exc) from exc
+        self._use(self._background.reader)
+        self._background.start(ended)
+
+    def finish_commit(self) -> None:
+        self._wait_for_commit()
+        try:
+            if self._background is not None:
+                self._background.result()
+        except self.driver_errors as exc:
+            raise self.failed(exc) from exc
+        self._committed()
 
     @contextmanager
     def migrating(self) -> Iterator[None]:
@@ -131,7 +147,7 @@ class SqliteEngine(Engine):
         if self._in_snapshot:
             yield
             return
-        self._apsw.execute("BEGIN")
+        self.run("BEGIN", ())
         self._in_snapshot = True
         try:
             yield
@@ -143,6 +159,7 @@ class SqliteEngine(Engine):
 
     def failed(self, exc: Exception) -> Exception:
         is_open = not self.database.is_closed()
+        self._wait_for_commit()
         error = translated(exc, self._apsw.system_errno if is_open else 0)
         if isinstance(error, StorageError) and is_open:
             if self._apsw.in_transaction and not self.database.in_transaction():
@@ -158,6 +175,7 @@ class SqliteEngine(Engine):
         return error
 
     def check(self) -> str:
+        self._wait_for_commit()
         with suppress(StorageMoved, StorageCorrupt):
             self._check_files(self._files.check)
             self._check_files(self._foreign_writes.check)
@@ -165,6 +183,7 @@ class SqliteEngine(Engine):
         return self._health.in_words()
 
     def status(self, schema_version: str) -> DatabaseStatus:
+        self._wait_for_commit()
         return DatabaseStatus(
             engine=f"SQLite {apsw.sqlite_lib_version()}",
             path=str(self._path),
@@ -187,8 +206,24 @@ class SqliteEngine(Engine):
     def leave_to_parent(self, opened_by: int) -> None:
         super().leave_to_parent(opened_by)
         keep_for_ever(self._apsw)
+        if self._background is not None:
+            keep_for_ever(self._background.reader)
         self._in_snapshot = False
         self._database_lock.leave_to_parent()
+
+    def _check_before_commit(self) -> None:
+        if self._is_undone:
+            raise StorageError(
+                "a statement failed and undid all before it, and the work went on; "
+                "nothing was written"
+            )
+        self._files.check_if_changed()
+
+    def _not_committed(self, exc: BaseException) -> BaseException:
+        if isinstance(exc, StorageMoved):
+            self._health.failed(exc, self._apsw.total_changes())
+        self.roll_back()
+        return self.failed(exc) if isinstance(exc, self.driver_errors) else exc
 
     def _committed(self) -> None:
         if not self._log.is_marked:
@@ -196,6 +231,18 @@ class SqliteEngine(Engine):
         if self._health.failure is not None:
             self._health.committed(self._apsw.total_changes())
             self._apsw.set_busy_timeout(int(_BUSY_TIMEOUT_S * 1000))
+
+    def _wait_for_commit(self) -> None:
+        """Have the connection back that a thread commits on, if one does."""
+        if self._background is not None and self._used is self._background.reader:
+            self._end_snapshot()
+            self._background.wait()
+            self._use(self._apsw)
+            self.roll_back()  # if it failed
+
+    def _use(self, connection: apsw.Connection) -> None:
+        self._used = connection
+        self.run = self.cursor = connection.execute
 
     def _acquire_lock(self) -> None:
         if not self._database_lock.acquire():
@@ -209,7 +256,7 @@ class SqliteEngine(Engine):
         try:
             self.database.connect()
             self._apsw: apsw.Connection = self.database.connection()  # type: ignore[no-untyped-call]
-            self.run = self.cursor = self._apsw.execute
+            self._use(self._apsw)
             self._apsw.convert_binding = as_text
             if self._path.stat().st_size <= _CHECKED_BYTES:
                 found = self._apsw.pragma("quick_check", 1)
@@ -245,5 +292,5 @@ class SqliteEngine(Engine):
     def _end_snapshot(self) -> None:
         if self._in_snapshot:
             self._in_snapshot = False
-            if self._apsw.in_transaction:  # SQLite ends it by itself when the disk fails
-                self._apsw.execute("COMMIT")
+            if self._used.in_transaction:  # SQLite ends it by itself when the disk fails
+                self.run("COMMIT", ())

@@ -54,7 +54,8 @@ class RouterTransport(Transport):
     def _answer_waiting(self) -> bool:
         has_answered = False
         stop = time.monotonic() + _TURN_S
-        while self._handler.free_slots:
+        handler = self._handler
+        while handler.free_slots > 0 and not handler.has_finished:
             if not zmq.zmq_poll(self._readable, 0) or time.monotonic() > stop:
                 break
             try:
@@ -62,7 +63,7 @@ class RouterTransport(Transport):
             except zmq.Again:
                 break
             has_answered = True
-        for request, reply in self._handler.finished():
+        for request, reply in handler.finished():
             self._send(request, reply)
             has_answered = True
         return has_answered

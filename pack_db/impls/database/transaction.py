@@ -16,7 +16,7 @@ class Transaction(Savepoint):
 
     Args:
         has_savepoint: a block inside of another can be undone alone.
-        commit: what commits the outermost block.
+        commit: what commits instead of the engine's.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Transaction(Savepoint):
     ) -> None:
         self._engine = engine
         self._has_savepoint = has_savepoint
-        self._commit = commit or engine.commit
+        self._commit = commit
 
     def __enter__(self) -> Self:
         engine = self._engine
@@ -67,7 +67,7 @@ class Transaction(Savepoint):
                 if self._has_savepoint:
                     self._end_savepoint(exc)
             elif exc is None:
-                self._commit()
+                (self._commit or engine.commit)()
             else:
                 engine.roll_back()
                 if isinstance(exc, engine.driver_errors):

@@ -1,11 +1,9 @@
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import apsw
-import peewee
-from playhouse.apsw_ext import APSWDatabase
 
 from pack_db.errors import (
     DatabaseInUse,
@@ -13,25 +11,28 @@ from pack_db.errors import (
     StorageCorrupt,
     StorageError,
     StorageMoved,
-    StorageReadOnly,
 )
 from pack_db.impls.database.database_engine import Engine
 from pack_db.impls.database.forked_child import keep_for_ever
-from pack_db.impls.database.storage_health import LOG_LIMIT_BYTES, StorageHealth
+from pack_db.impls.database.storage_health import StorageHealth
 from pack_db.impls.sqlite import sqlite_file
 from pack_db.impls.sqlite.background_commit import BackgroundCommit
-from pack_db.impls.sqlite.bindings import as_text
 from pack_db.impls.sqlite.database_lock import DatabaseLock
 from pack_db.impls.sqlite.foreign_writes import ForeignWrites
+from pack_db.impls.sqlite.open_connection import (
+    BUSY_TIMEOUT_S,
+    DRIVER_ERRORS,
+    new_database,
+    open_connection,
+)
 from pack_db.impls.sqlite.open_files import OpenFiles
 from pack_db.impls.sqlite.sqlite_errors import translated
 from pack_db.impls.sqlite.write_ahead_log import WriteAheadLog
 from pack_db.interfaces.entities.database_status import DatabaseStatus
 
-_BUSY_TIMEOUT_S = 0.5  # all other callers wait as long
 # While a lock is known to be held, nobody waits long for it again: those behind would be late.
 _STILL_BUSY_TIMEOUT_S = 0.05
-_CHECKED_BYTES = 16 * 2**20  # quick_check reads about a megabyte in a millisecond
+_UNDONE = "a statement failed and undid all before it, and the work went on; nothing was written"
 _DURABILITY = {
     "NORMAL": "a write survives a crash of the daemon, but not always a power failure",
     "FULL": "a write survives a crash of the daemon and a power failure",
@@ -40,15 +41,13 @@ _DURABILITY = {
 
 
 class SqliteEngine(Engine):
-    """One connection to one file, which no other process writes to.
-
-    There is a second one for queries while a thread commits; see `BackgroundCommit`.
+    """One connection to a file that no other process writes to; see also `BackgroundCommit`.
 
     Raises:
         DatabaseInUse, WrongDatabase, StorageCorrupt, StorageError: as `DatabaseConnection`.
     """
 
-    driver_errors = (peewee.PeeweeException, apsw.Error)
+    driver_errors = DRIVER_ERRORS
 
     def __init__(self, path: Path, synchronous: str, *, makes_directory: bool = False) -> None:
         self.location = str(path)
@@ -62,19 +61,7 @@ class SqliteEngine(Engine):
         self._watches: list[OpenFiles | ForeignWrites] = []
         sqlite_file.require_directory(path.parent, make=makes_directory)
         real = sqlite_file.real_path(path)
-        self.database = APSWDatabase(
-            str(real),
-            pragmas={
-                "journal_mode": "wal",
-                "synchronous": synchronous,
-                "foreign_keys": "on",
-                "journal_size_limit": LOG_LIMIT_BYTES,
-            },
-            timeout=_BUSY_TIMEOUT_S,
-            lock_type="IMMEDIATE",  # of Peewee's own transactions, as of ours
-            autoconnect=False,  # else a call after `close` would open it without the lock
-            thread_safe=False,  # else Peewee opens a connection for each thread
-        )
+        self.database = new_database(real, synchronous)
         self._database_lock = DatabaseLock(real)
         self._opened = ExitStack()
         self._opened.callback(self._database_lock.release)
@@ -105,15 +92,20 @@ class SqliteEngine(Engine):
 
     def commit(self) -> None:
         try:
-            self._check_before_commit()
+            if self._is_undone:
+                raise StorageError(_UNDONE)
+            self._files.check_if_changed()
             self._apsw.execute("COMMIT")
         except BaseException as exc:
             raise self._not_committed(exc) from exc
-        self._committed()
+        if not self._log.is_marked or self._health.failure is not None:
+            self._committed()
 
     def start_commit(self, ended: Callable[[], object]) -> None:
         try:
-            self._check_before_commit()
+            if self._is_undone:
+                raise StorageError(_UNDONE)
+            self._files.check_if_changed()
             if self._background is None:
                 self._background = BackgroundCommit(self.database)
                 self._opened.callback(self._background.close)
@@ -159,8 +151,9 @@ class SqliteEngine(Engine):
 
     def failed(self, exc: Exception) -> Exception:
         is_open = not self.database.is_closed()
+        number = self._used.system_errno if is_open else 0
         self._wait_for_commit()
-        error = translated(exc, self._apsw.system_errno if is_open else 0)
+        error = translated(exc, number)
         if isinstance(error, StorageError) and is_open:
             if self._apsw.in_transaction and not self.database.in_transaction():
                 # A snapshot, or its ROLLBACK failed; what comes next must not become a part of it.
@@ -176,9 +169,11 @@ class SqliteEngine(Engine):
 
     def check(self) -> str:
         self._wait_for_commit()
-        with suppress(StorageMoved, StorageCorrupt):
-            self._check_files(self._files.check)
-            self._check_files(self._foreign_writes.check)
+        try:
+            self._files.check()
+            self._foreign_writes.check()
+        except (StorageMoved, StorageCorrupt) as error:
+            self._health.failed(error, self._apsw.total_changes())
         self._health.saw_log(is_held=self._log.is_held())
         return self._health.in_words()
 
@@ -211,14 +206,6 @@ class SqliteEngine(Engine):
         self._in_snapshot = False
         self._database_lock.leave_to_parent()
 
-    def _check_before_commit(self) -> None:
-        if self._is_undone:
-            raise StorageError(
-                "a statement failed and undid all before it, and the work went on; "
-                "nothing was written"
-            )
-        self._files.check_if_changed()
-
     def _not_committed(self, exc: BaseException) -> BaseException:
         if isinstance(exc, StorageMoved):
             self._health.failed(exc, self._apsw.total_changes())
@@ -230,7 +217,7 @@ class SqliteEngine(Engine):
             self._log.mark()
         if self._health.failure is not None:
             self._health.committed(self._apsw.total_changes())
-            self._apsw.set_busy_timeout(int(_BUSY_TIMEOUT_S * 1000))
+            self._apsw.set_busy_timeout(int(BUSY_TIMEOUT_S * 1000))
 
     def _wait_for_commit(self) -> None:
         """Have the connection back that a thread commits on, if one does."""
@@ -252,26 +239,8 @@ class SqliteEngine(Engine):
             )
 
     def _open(self, real: Path) -> None:
-        found = "ok"
-        try:
-            self.database.connect()
-            self._apsw: apsw.Connection = self.database.connection()  # type: ignore[no-untyped-call]
-            self._use(self._apsw)
-            self._apsw.convert_binding = as_text
-            if self._path.stat().st_size <= _CHECKED_BYTES:
-                found = self._apsw.pragma("quick_check", 1)
-        except self.driver_errors as exc:
-            error = translated(exc)
-            if isinstance(error, StorageError):
-                error = type(error)(f"cannot open {self._path}: {error}")
-            raise error from exc
-        if found != "ok":
-            details = " ".join(found.split())
-            raise StorageCorrupt(f"{self._path} is damaged ({details}); restore a backup")
-        if self._apsw.readonly("main"):
-            raise StorageReadOnly(
-                f"this user may only read {self._path}; change its owner or its mode"
-            )
+        self._apsw = open_connection(self.database, self._path)
+        self._use(self._apsw)
         self._files = OpenFiles(real, link=None if real == self._path else self._path)
         self._watches.append(self._files)
         self._foreign_writes = ForeignWrites(real)
@@ -281,13 +250,6 @@ class SqliteEngine(Engine):
     def _close_watches(self) -> None:
         while self._watches:
             self._watches.pop().close()
-
-    def _check_files(self, check: Callable[[], None]) -> None:
-        try:
-            check()
-        except (StorageMoved, StorageCorrupt) as error:
-            self._health.failed(error, self._apsw.total_changes())
-            raise
 
     def _end_snapshot(self) -> None:
         if self._in_snapshot:

@@ -19,7 +19,7 @@ PLENTY = 10**14  # tokens of each account; no task takes that many
 MAX_TASKS = 10**6
 TOO_MANY = 10**15
 """Tokens; at least so many are asked for by calls that must be refused."""
-ENOUGH_S = 30.0
+ENOUGH_S = 60.0
 """Of a timeout: no daemon is away for so long."""
 
 _TIMEOUTS_S = (ENOUGH_S, ENOUGH_S, ENOUGH_S, 2.0, 0.4)

@@ -168,12 +168,14 @@ class SqliteEngine(Engine):
         return error
 
     def check(self) -> str:
-        self._wait_for_commit()
         try:
             self._files.check()
             self._foreign_writes.check()
         except (StorageMoved, StorageCorrupt) as error:
+            self._wait_for_commit()
             self._health.failed(error, self._apsw.total_changes())
+        if self._log.is_long:
+            self._wait_for_commit()
         self._health.saw_log(is_held=self._log.is_held())
         return self._health.in_words()
 

@@ -1,5 +1,5 @@
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -63,6 +63,25 @@ class Database(ABC):
         A block inside another joins the outer one. Leaving the block raises `StorageError`
         when the commit fails; nothing is written then. It raises `OutcomeUnknown` when the
         server went away during the commit.
+        """
+
+    @abstractmethod
+    def background_transaction(self, ended: Callable[[], object]) -> AbstractContextManager[Any]:
+        """As `transaction`, but a thread commits when the block has ended, if the engine can.
+
+        Until `finish_commit`, which has to follow, queries go on and see what was there before;
+        whatever writes waits for the commit.
+
+        Args:
+            ended: called, by any thread, when `finish_commit` need not wait.
+        """
+
+    @abstractmethod
+    def finish_commit(self) -> None:
+        """Wait for the commit of `background_transaction`.
+
+        Raises:
+            StorageError: it failed; nothing was written.
         """
 
     @abstractmethod

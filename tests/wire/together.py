@@ -23,5 +23,6 @@ def answered_together(
             request = IncomingRequest(data, user_id, "", -1, 0, socket, envelope)
             if (reply := group.handle(request)) is not None:
                 yield number, reply
-        for request, reply in group.finished():
-            yield int(request.envelope[0]), reply
+        while group.has_threads_at_work or group.free_slots < len(messages):
+            for request, reply in group.finished():
+                yield int(request.envelope[0]), reply

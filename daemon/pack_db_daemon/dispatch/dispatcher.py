@@ -1,6 +1,6 @@
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from pack_db.errors import BadRequest, DeadlinePassed, OutcomeUnknown, StorageError
@@ -114,30 +114,58 @@ class Dispatcher:
         sent."""
         while len(messages) > 1:
             try:
-                replies = self._replies_together(messages)
+                with self._database.transaction():
+                    replies = self._replies_together(messages)
             except (StorageError, _Late):
                 break  # whose fault it was shows when each is done by itself
             yield from replies
             messages = messages[len(replies) :]
         yield from map(self.answer, messages)
 
-    def _replies_together(self, messages: Sequence[Message]) -> list[bytes]:
-        """Do as many messages in one commit as fit into a budget."""
+    def start_together(
+        self, messages: Sequence[Message], ended: Callable[[], object]
+    ) -> Sequence[bytes]:
+        """Do messages, and let a thread commit them, while queries are answered.
+
+        Args:
+            ended: called, by any thread, when `finish_together` need not wait.
+
+        Returns:
+            replies to the first of them, which may be sent if that returns them; none if they
+            have to be answered otherwise.
+        """
+        try:
+            with self._database.background_transaction(ended):
+                return self._replies_together(messages)
+        except (StorageError, _Late):
+            return ()
+
+    def finish_together(
+        self, messages: Sequence[Message], replies: Sequence[bytes]
+    ) -> Iterable[bytes]:
+        """The replies to messages that `start_together` has replied to."""
+        try:
+            self._database.finish_commit()
+        except StorageError:
+            return map(self.answer, messages)
+        return replies
+
+    def _replies_together(self, messages: Sequence[Message]) -> Sequence[bytes]:
+        """Do as many messages as fit into a budget, in the transaction that is open."""
         replies: list[bytes] = []
         stop_ns = self._clock_ns() + self._group_budget_ns
-        with self._database.transaction():
-            for message in messages:
-                try:
-                    replies.append(self._attempt(message))
-                except StorageError:
-                    raise
-                except Exception as exc:
-                    replies.append(self._refused(message.request.sequence, exc))
-                if self._clock_ns() > stop_ns:
-                    break
-            now_ns = self._clock_ns()
-            if any(0 < m.request.deadline_ns < now_ns for m in messages[: len(replies)]):
-                raise _Late
+        for message in messages:
+            try:
+                replies.append(self._attempt(message))
+            except StorageError:
+                raise
+            except Exception as exc:
+                replies.append(self._refused(message.request.sequence, exc))
+            if self._clock_ns() > stop_ns:
+                break
+        now_ns = self._clock_ns()
+        if any(0 < m.request.deadline_ns < now_ns for m in messages[: len(replies)]):
+            raise _Late
         return replies
 
     def _attempt(self, message: Message) -> bytes:

@@ -26,6 +26,11 @@ class RequestHandler(ABC):
     finished_fds: Sequence[int] = ()
     """Readable when replies are ready that nobody has taken yet."""
 
+    has_finished: bool = False
+    """Whether `finished` is to be asked before more is handed over."""
+
+    has_threads_at_work: bool = False
+
     @abstractmethod
     def handle(self, request: IncomingRequest) -> bytes | None:
         """Take a request over; its reply, if there is one at once."""

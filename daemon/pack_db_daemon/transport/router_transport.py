@@ -37,8 +37,6 @@ class RouterTransport(Transport):
             zmq.ROUTER, listening_fd, path, access, message_log, max_message_bytes, housekeeping
         )
         self._handler = handler
-        if handler.finished_fds:
-            self._look_s = 0.0  # whoever only looks again keeps the threads from the interpreter
 
     def close(self) -> None:
         for request, reply in self._handler.finish():
@@ -49,10 +47,15 @@ class RouterTransport(Transport):
         fds = self._handler.finished_fds
         return (self._socket, *fds) if self._handler.free_slots else fds
 
+    def _is_soon_readable(self) -> bool:
+        # Whoever only looks again keeps the handler's threads from the interpreter.
+        return not self._handler.has_threads_at_work and super()._is_soon_readable()
+
     def _answer_waiting(self) -> bool:
         has_answered = False
         stop = time.monotonic() + _TURN_S
-        for _ in range(self._handler.free_slots):
+        handler = self._handler
+        while handler.free_slots > 0 and not handler.has_finished:
             if not zmq.zmq_poll(self._readable, 0) or time.monotonic() > stop:
                 break
             try:
@@ -60,7 +63,7 @@ class RouterTransport(Transport):
             except zmq.Again:
                 break
             has_answered = True
-        for request, reply in self._handler.finished():
+        for request, reply in handler.finished():
             self._send(request, reply)
             has_answered = True
         return has_answered

@@ -19,6 +19,8 @@ class Workers(RequestHandler):
     What comes over one connection is answered in the order in which it came.
     """
 
+    has_threads_at_work = True
+
     def __init__(
         self, dispatcher: Dispatcher, queue_statistics: QueueStatistics, count: int
     ) -> None:

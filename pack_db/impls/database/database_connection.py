@@ -1,5 +1,5 @@
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,14 @@ class DatabaseConnection(Database):
 
     def transaction(self) -> AbstractContextManager[Any]:
         return self._transaction
+
+    def background_transaction(self, ended: Callable[[], object]) -> AbstractContextManager[Any]:
+        engine = self._engine
+        return Transaction(engine, has_savepoint=False, commit=lambda: engine.start_commit(ended))
+
+    def finish_commit(self) -> None:
+        with self._engine.lock:
+            self._engine.finish_commit()
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -71,6 +71,14 @@ class Engine(ABC):
             OutcomeUnknown: the server went away during the commit.
         """
 
+    def start_commit(self, ended: Callable[[], object]) -> None:
+        """As `commit`, in a thread where the engine can; `finish_commit` says what came of it."""
+        self.commit()
+        ended()
+
+    def finish_commit(self) -> None:  # noqa: B027  # there is nothing to wait for
+        """As `Database.finish_commit`."""
+
     @abstractmethod
     def roll_back(self) -> None:
         """Undo what the transaction wrote, if the database has not done so by itself."""

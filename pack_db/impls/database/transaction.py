@@ -1,5 +1,6 @@
 """The blocks of `Database`. As generators they would take longer than what they do."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -15,11 +16,19 @@ class Transaction(Savepoint):
 
     Args:
         has_savepoint: a block inside of another can be undone alone.
+        commit: what commits instead of the engine's.
     """
 
-    def __init__(self, engine: Engine, *, has_savepoint: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        has_savepoint: bool,
+        commit: Callable[[], None] | None = None,
+    ) -> None:
         self._engine = engine
         self._has_savepoint = has_savepoint
+        self._commit = commit
 
     def __enter__(self) -> Self:
         engine = self._engine
@@ -58,7 +67,7 @@ class Transaction(Savepoint):
                 if self._has_savepoint:
                     self._end_savepoint(exc)
             elif exc is None:
-                engine.commit()
+                (self._commit or engine.commit)()
             else:
                 engine.roll_back()
                 if isinstance(exc, engine.driver_errors):

@@ -1,11 +1,9 @@
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import apsw
-import peewee
-from playhouse.apsw_ext import APSWDatabase
 
 from pack_db.errors import (
     DatabaseInUse,
@@ -13,24 +11,28 @@ from pack_db.errors import (
     StorageCorrupt,
     StorageError,
     StorageMoved,
-    StorageReadOnly,
 )
 from pack_db.impls.database.database_engine import Engine
 from pack_db.impls.database.forked_child import keep_for_ever
-from pack_db.impls.database.storage_health import LOG_LIMIT_BYTES, StorageHealth
+from pack_db.impls.database.storage_health import StorageHealth
 from pack_db.impls.sqlite import sqlite_file
-from pack_db.impls.sqlite.bindings import as_text
+from pack_db.impls.sqlite.background_commit import BackgroundCommit
 from pack_db.impls.sqlite.database_lock import DatabaseLock
 from pack_db.impls.sqlite.foreign_writes import ForeignWrites
+from pack_db.impls.sqlite.open_connection import (
+    BUSY_TIMEOUT_S,
+    DRIVER_ERRORS,
+    new_database,
+    open_connection,
+)
 from pack_db.impls.sqlite.open_files import OpenFiles
 from pack_db.impls.sqlite.sqlite_errors import translated
 from pack_db.impls.sqlite.write_ahead_log import WriteAheadLog
 from pack_db.interfaces.entities.database_status import DatabaseStatus
 
-_BUSY_TIMEOUT_S = 0.5  # all other callers wait as long
 # While a lock is known to be held, nobody waits long for it again: those behind would be late.
 _STILL_BUSY_TIMEOUT_S = 0.05
-_CHECKED_BYTES = 16 * 2**20  # quick_check reads about a megabyte in a millisecond
+_UNDONE = "a statement failed and undid all before it, and the work went on; nothing was written"
 _DURABILITY = {
     "NORMAL": "a write survives a crash of the daemon, but not always a power failure",
     "FULL": "a write survives a crash of the daemon and a power failure",
@@ -39,13 +41,13 @@ _DURABILITY = {
 
 
 class SqliteEngine(Engine):
-    """One connection to one file, which no other process writes to.
+    """One connection to a file that no other process writes to; see also `BackgroundCommit`.
 
     Raises:
         DatabaseInUse, WrongDatabase, StorageCorrupt, StorageError: as `DatabaseConnection`.
     """
 
-    driver_errors = (peewee.PeeweeException, apsw.Error)
+    driver_errors = DRIVER_ERRORS
 
     def __init__(self, path: Path, synchronous: str, *, makes_directory: bool = False) -> None:
         self.location = str(path)
@@ -55,22 +57,11 @@ class SqliteEngine(Engine):
         self._health = StorageHealth()
         self._in_snapshot = False
         self._is_undone = False
+        self._background: BackgroundCommit | None = None
         self._watches: list[OpenFiles | ForeignWrites] = []
         sqlite_file.require_directory(path.parent, make=makes_directory)
         real = sqlite_file.real_path(path)
-        self.database = APSWDatabase(
-            str(real),
-            pragmas={
-                "journal_mode": "wal",
-                "synchronous": synchronous,
-                "foreign_keys": "on",
-                "journal_size_limit": LOG_LIMIT_BYTES,
-            },
-            timeout=_BUSY_TIMEOUT_S,
-            lock_type="IMMEDIATE",  # of Peewee's own transactions, as of ours
-            autoconnect=False,  # else a call after `close` would open it without the lock
-            thread_safe=False,  # else Peewee opens a connection for each thread
-        )
+        self.database = new_database(real, synchronous)
         self._database_lock = DatabaseLock(real)
         self._opened = ExitStack()
         self._opened.callback(self._database_lock.release)
@@ -86,11 +77,14 @@ class SqliteEngine(Engine):
             raise
 
     def connect(self) -> None:
+        self._wait_for_commit()
         self._health.check_writable()
         self._is_undone = self._is_undone and self.database.in_transaction()
         self._end_snapshot()
 
     def begin(self) -> None:
+        if self._used is not self._apsw:
+            self._wait_for_commit()
         if self._health.failure is not None or self._in_snapshot:
             self.connect()
         self._is_undone = False
@@ -99,21 +93,35 @@ class SqliteEngine(Engine):
     def commit(self) -> None:
         try:
             if self._is_undone:
-                raise StorageError(
-                    "a statement failed and undid all before it, and the work went on; "
-                    "nothing was written"
-                )
+                raise StorageError(_UNDONE)
             self._files.check_if_changed()
             self._apsw.execute("COMMIT")
         except BaseException as exc:
-            if isinstance(exc, StorageMoved):
-                self._health.failed(exc, self._apsw.total_changes())
-            self.roll_back()
-            if isinstance(exc, self.driver_errors):
-                raise self.failed(exc) from exc
-            raise
+            raise self._not_committed(exc) from exc
         if not self._log.is_marked or self._health.failure is not None:
             self._committed()
+
+    def start_commit(self, ended: Callable[[], object]) -> None:
+        try:
+            if self._is_undone:
+                raise StorageError(_UNDONE)
+            self._files.check_if_changed()
+            if self._background is None:
+                self._background = BackgroundCommit(self.database)
+                self._opened.callback(self._background.close)
+        except BaseException as exc:
+            raise self._not_committed(exc) from exc
+        self._use(self._background.reader)
+        self._background.start(ended)
+
+    def finish_commit(self) -> None:
+        self._wait_for_commit()
+        try:
+            if self._background is not None:
+                self._background.result()
+        except self.driver_errors as exc:
+            raise self.failed(exc) from exc
+        self._committed()
 
     @contextmanager
     def migrating(self) -> Iterator[None]:
@@ -131,7 +139,7 @@ class SqliteEngine(Engine):
         if self._in_snapshot:
             yield
             return
-        self._apsw.execute("BEGIN")
+        self.run("BEGIN", ())
         self._in_snapshot = True
         try:
             yield
@@ -143,7 +151,9 @@ class SqliteEngine(Engine):
 
     def failed(self, exc: Exception) -> Exception:
         is_open = not self.database.is_closed()
-        error = translated(exc, self._apsw.system_errno if is_open else 0)
+        number = self._used.system_errno if is_open else 0
+        self._wait_for_commit()
+        error = translated(exc, number)
         if isinstance(error, StorageError) and is_open:
             if self._apsw.in_transaction and not self.database.in_transaction():
                 # A snapshot, or its ROLLBACK failed; what comes next must not become a part of it.
@@ -158,13 +168,19 @@ class SqliteEngine(Engine):
         return error
 
     def check(self) -> str:
-        with suppress(StorageMoved, StorageCorrupt):
-            self._check_files(self._files.check)
-            self._check_files(self._foreign_writes.check)
+        try:
+            self._files.check()
+            self._foreign_writes.check()
+        except (StorageMoved, StorageCorrupt) as error:
+            self._wait_for_commit()
+            self._health.failed(error, self._apsw.total_changes())
+        if self._log.is_long:
+            self._wait_for_commit()
         self._health.saw_log(is_held=self._log.is_held())
         return self._health.in_words()
 
     def status(self, schema_version: str) -> DatabaseStatus:
+        self._wait_for_commit()
         return DatabaseStatus(
             engine=f"SQLite {apsw.sqlite_lib_version()}",
             path=str(self._path),
@@ -187,15 +203,35 @@ class SqliteEngine(Engine):
     def leave_to_parent(self, opened_by: int) -> None:
         super().leave_to_parent(opened_by)
         keep_for_ever(self._apsw)
+        if self._background is not None:
+            keep_for_ever(self._background.reader)
         self._in_snapshot = False
         self._database_lock.leave_to_parent()
+
+    def _not_committed(self, exc: BaseException) -> BaseException:
+        if isinstance(exc, StorageMoved):
+            self._health.failed(exc, self._apsw.total_changes())
+        self.roll_back()
+        return self.failed(exc) if isinstance(exc, self.driver_errors) else exc
 
     def _committed(self) -> None:
         if not self._log.is_marked:
             self._log.mark()
         if self._health.failure is not None:
             self._health.committed(self._apsw.total_changes())
-            self._apsw.set_busy_timeout(int(_BUSY_TIMEOUT_S * 1000))
+            self._apsw.set_busy_timeout(int(BUSY_TIMEOUT_S * 1000))
+
+    def _wait_for_commit(self) -> None:
+        """Have the connection back that a thread commits on, if one does."""
+        if self._background is not None and self._used is self._background.reader:
+            self._end_snapshot()
+            self._background.wait()
+            self._use(self._apsw)
+            self.roll_back()  # if it failed
+
+    def _use(self, connection: apsw.Connection) -> None:
+        self._used = connection
+        self.run = self.cursor = connection.execute
 
     def _acquire_lock(self) -> None:
         if not self._database_lock.acquire():
@@ -205,26 +241,8 @@ class SqliteEngine(Engine):
             )
 
     def _open(self, real: Path) -> None:
-        found = "ok"
-        try:
-            self.database.connect()
-            self._apsw: apsw.Connection = self.database.connection()  # type: ignore[no-untyped-call]
-            self.run = self.cursor = self._apsw.execute
-            self._apsw.convert_binding = as_text
-            if self._path.stat().st_size <= _CHECKED_BYTES:
-                found = self._apsw.pragma("quick_check", 1)
-        except self.driver_errors as exc:
-            error = translated(exc)
-            if isinstance(error, StorageError):
-                error = type(error)(f"cannot open {self._path}: {error}")
-            raise error from exc
-        if found != "ok":
-            details = " ".join(found.split())
-            raise StorageCorrupt(f"{self._path} is damaged ({details}); restore a backup")
-        if self._apsw.readonly("main"):
-            raise StorageReadOnly(
-                f"this user may only read {self._path}; change its owner or its mode"
-            )
+        self._apsw = open_connection(self.database, self._path)
+        self._use(self._apsw)
         self._files = OpenFiles(real, link=None if real == self._path else self._path)
         self._watches.append(self._files)
         self._foreign_writes = ForeignWrites(real)
@@ -235,15 +253,8 @@ class SqliteEngine(Engine):
         while self._watches:
             self._watches.pop().close()
 
-    def _check_files(self, check: Callable[[], None]) -> None:
-        try:
-            check()
-        except (StorageMoved, StorageCorrupt) as error:
-            self._health.failed(error, self._apsw.total_changes())
-            raise
-
     def _end_snapshot(self) -> None:
         if self._in_snapshot:
             self._in_snapshot = False
-            if self._apsw.in_transaction:  # SQLite ends it by itself when the disk fails
-                self._apsw.execute("COMMIT")
+            if self._used.in_transaction:  # SQLite ends it by itself when the disk fails
+                self.run("COMMIT", ())

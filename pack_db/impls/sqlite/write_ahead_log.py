@@ -30,6 +30,14 @@ class WriteAheadLog:
     def size_bytes(self) -> int:
         return self._path.stat().st_size if self._path.exists() else 0
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it should have been written back by now."""
+        try:
+            return self.size_bytes > LOG_LIMIT_BYTES
+        except OSError:
+            return False  # which is worse, and known
+
     def mark(self) -> None:
         """Let it say which database it continues."""
         with suppress(apsw.Error):  # it was no part of the transaction, and is tried again
@@ -38,13 +46,13 @@ class WriteAheadLog:
 
     def is_held(self) -> bool:
         """Whether it is long and a reader keeps it from being written back."""
+        if not self.is_long:
+            return False
         try:
-            if self.size_bytes <= LOG_LIMIT_BYTES:
-                return False
             frames, written_back = self._connection.wal_checkpoint(
                 mode=apsw.SQLITE_CHECKPOINT_PASSIVE
             )
-        except (OSError, apsw.Error):
+        except apsw.Error:
             return False  # which is worse, and known
         return written_back < frames
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from settings_store.interface import SettingOutdated, SettingsStore
 
 from pack_db_client import AsyncPackDb
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess
+from tests.support.postgres_server import PostgresServer
 from tests.support.running_daemon import running_daemon
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -57,15 +59,37 @@ def daemon(engine: dict[str, str]) -> Iterator[DaemonProcess]:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-@pytest.mark.parametrize("on", ["sqlite", "postgres"])
-def test_its_own_tests_pass(package: str, on: str, request: pytest.FixtureRequest) -> None:
-    settings = {"PYTHONPATH": str(EXAMPLES / package)}
-    if on == "postgres":
-        settings["DB_URL"] = request.getfixturevalue("shared_postgres").new_database()
+def test_its_own_tests_pass(package: str) -> None:
+    run_tests(EXAMPLES / package, PYTHONPATH=str(EXAMPLES / package))
+
+
+ON_ANOTHER_DAEMON = """
+import pytest
+from pack_db_client import PackDb
+
+@pytest.fixture
+def pack_db():
+    with PackDb() as db:
+        yield db
+"""
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_its_own_tests_pass_on_postgres(
+    package: str, shared_postgres: PostgresServer, tmp_path: Path
+) -> None:
+    shutil.copytree(EXAMPLES / package / "tests", tmp_path / "tests")
+    (tmp_path / "conftest.py").write_text(ON_ANOTHER_DAEMON)
+    settings = {"PYTHONPATH": PATH, "SERVICE_FACTORY": FACTORIES}
+    with running_daemon({**settings, "DB_URL": shared_postgres.new_database()}) as daemon:
+        run_tests(tmp_path, **settings, ZMQ_SOCKET_PATH=str(daemon.socket_path))
+
+
+def run_tests(directory: Path, **environment: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
-        cwd=EXAMPLES / package,
-        env=settings,
+        cwd=directory,
+        env=environment,
         capture_output=True,
         text=True,
         timeout=PATIENCE_S * 2,

@@ -1,18 +1,16 @@
-import os
-from pathlib import Path
-from typing import Any
-
 import pytest
-from settings_store.factory import SettingsFactory
-from settings_store.interface import SettingNotFound, SettingOutdated
+from settings_store.interface import SettingNotFound, SettingOutdated, SettingsStore
 
-from pack_db import Config
+from pack_db_client import PackDb
 
 
-def test_settings_have_a_history(tmp_path: Path) -> None:
-    factory = SettingsFactory(Config({"DB_PATH": str(tmp_path / "settings.db"), **os.environ}))
-    factory.get_database_connection().run_migrations()
-    store: Any = factory.get_services()["settings"]
+@pytest.fixture(scope="session")
+def pack_db_service_factory() -> str:
+    return "settings_store.factory:SettingsFactory"
+
+
+def test_settings_have_a_history(pack_db: PackDb) -> None:
+    store = pack_db.service("settings", SettingsStore)
     [colour, _] = store.change({"colour": "red", "size": "3"}, "ada")
     assert (store.get("colour"), colour.version) == (colour, 1)
     blue = store.replace(colour, "blue", "bob")
@@ -25,4 +23,3 @@ def test_settings_have_a_history(tmp_path: Path) -> None:
         store.get("shape")
     with pytest.raises(SettingNotFound):
         store.revert("colour", 9, "ada")
-    factory.close()

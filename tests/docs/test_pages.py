@@ -16,6 +16,7 @@ TESTED_ELSEWHERE = {
     "systemd.md": "tests/systemd",
     "operations.md": "tests/operations",
     "postgresql.md": "tests/postgres/test_move.py",
+    "notebook.md": "tests/docs/test_frameworks.py",
 }
 TO_DO = [
     page

@@ -32,7 +32,7 @@ lint: $(VENV)/installed-for-tests
 	$(BIN)/lint-imports
 
 docs: $(VENV)/installed-for-tests
-	$(BIN)/mkdocs build --strict
+	$(BIN)/zensical build --strict --clean
 
 clean:
 	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

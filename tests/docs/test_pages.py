@@ -4,6 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.docs import command_line_page
 from tests.docs.page import blocks, do
 from tests.own_services.installation import ROOT, install
 
@@ -15,6 +16,7 @@ TESTED_ELSEWHERE = {
     "operations.md": "tests/operations",
     "postgresql.md": "tests/postgres/test_move.py",
     "notebook.md": "tests/docs/test_frameworks.py",
+    "command-line.md": "tests/docs/command_line_page.py",
 }
 TO_DO = [
     page
@@ -74,3 +76,10 @@ def test_every_block_says_its_language_or_is_no_code(page: Path) -> None:
     for opening in fences[::2]:
         words = opening.removeprefix("```").split(" ", 1)
         assert words[0] in {"", "text", "sh", "python", "ini", "json"}, opening
+
+
+def test_the_page_of_the_command_line_is_what_the_commands_say() -> None:
+    written = command_line_page.PAGE.read_text()
+    made = command_line_page.page()
+    assert written.split() == made.split(), "python -m tests.docs.command_line_page"
+    assert "pack-db tokens consume" in made

@@ -169,14 +169,14 @@ def test_the_status_tells_all(command: PackDbCommand, daemon: DaemonProcess, db:
     assert status["database"]["path"] == str(daemon.database_path)
     text = command.text("status")
     for line in (
-        f"version                   {pack_db.__version__}",
-        f"socket path               {daemon.socket_path}",
-        f"database schema version   {status['database']['schema_version']}",
-        f"database engine           {status['database']['engine']}",
-        f"database durability       {status['database']['durability']}",
-        "uptime",
-        "database size",
-        "accounts.list_accounts      1       0",
+        f"pack-db   {pack_db.__version__}, process {daemon.pid}, up ",
+        f"socket    {daemon.socket_path}\n",
+        f"database  {daemon.database_path}\n",
+        f"          {status['database']['engine']}, ",
+        f"          schema {status['database']['schema_version']}\n",
+        f"          {status['database']['durability']}\n",
+        "health    good\n",
+        "accounts.list_accounts      1  ",
     ):
         assert line in text
 

@@ -2,18 +2,19 @@
 
 import os
 import pty
+import pwd
 import select
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import click
 import pytest
 
 from pack_db.interfaces.entities.account import CreateAccountInput
-from pack_db_client import PackDb
+from pack_db_client import PackDb, PackDbError
 from tests.support.daemon_process import PATIENCE_S, DaemonProcess
 from tests.support.pack_db_command import PACK_DB
 
@@ -114,3 +115,29 @@ def test_a_table_fits_and_loses_its_last_columns_first(terminal: Terminal, db: P
     assert header.split() == ["id", "email", "plan", "tokens", "top-up"]
     assert row.split() == [created.id, created.email, "Free", "1000", "0"]
     assert max(len(header), len(row)) <= 80
+
+
+def test_the_status_of_a_busy_daemon_fits_a_screen(
+    terminal: Terminal, daemon: DaemonProcess, db: PackDb
+) -> None:
+    account = db.accounts.create_account(CreateAccountInput(email="a@example.com"))
+    for call in (
+        *(db.accounts.list_accounts, db.tokens.list_ledger, db.ping, db.status),
+        *(lambda: db.accounts.get_account(account.id), lambda: db.tokens.top_up(account.id, 1)),
+        *(lambda: db.tokens.get_balance(account.id), lambda: db.tokens.list_entries(account.id)),
+        *(lambda: db.tokens.consume_tokens(account.id, 1), lambda: db.tokens.renew_plan("none")),
+        *(lambda: db.accounts.delete_account("none"), lambda: db.accounts.rotate_api_key("none")),
+    ):
+        with suppress(PackDbError):
+            call()
+    with ExitStack() as clients:
+        for _ in range(9):
+            clients.enter_context(daemon.client()).ping()
+        with terminal.running("status") as process:
+            shown = click.unstyle(terminal.read_until("pack_db_daemon  "))
+            assert process.wait(PATIENCE_S) == 0
+    lines = shown.splitlines()
+    assert len(lines) < 24
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if line.startswith("and ")]
+    assert f"{pwd.getpwuid(os.getuid()).pw_name}  " in shown

@@ -24,7 +24,7 @@ def metrics(db: PackDb, out: Output) -> None:
       pack-db metrics > pack_db.prom.new && mv pack_db.prom.new pack_db.prom
     """
     status = db.status()
-    out.text(open_metrics(status), status)
+    out.lines(open_metrics(status).splitlines(), status)
 
 
 def open_metrics(status: DaemonStatus) -> str:

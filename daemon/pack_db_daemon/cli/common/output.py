@@ -6,6 +6,7 @@ from typing import Any, Concatenate, ParamSpec
 import click
 import msgspec
 
+from pack_db.interfaces.entities.account import Account, AccountStatus
 from pack_db_daemon.cli.common.failure import failures_shown
 
 P = ParamSpec("P")
@@ -36,8 +37,8 @@ class Output(ABC):
         """
 
     @abstractmethod
-    def text(self, text: str, content: object) -> None:
-        """Print a text that is made for another program, or as JSON what it was made of."""
+    def lines(self, lines: Iterable[str], content: object) -> None:
+        """Print the lines of a command's own text, or as JSON what they are made of."""
 
     @abstractmethod
     def note(self, text: str) -> None:
@@ -46,18 +47,18 @@ class Output(ABC):
 
 class JsonOutput(Output):
     def record(self, entity: Any, *, bars: str = "") -> None:
-        self.json(entity)
+        self.json(_with_names(entity))
 
     def rows(self, pages: Iterable[Sequence[Any]], columns: Sequence[str]) -> None:
         # One array, but a line for each row, so nothing has to fit in memory.
         before = b"["
         for page in pages:
             for row in page:
-                click.echo(before + b"\n  " + msgspec.json.encode(row), nl=False)
+                click.echo(before + b"\n  " + msgspec.json.encode(_with_names(row)), nl=False)
                 before = b","
         click.echo("[]" if before == b"[" else "\n]")
 
-    def text(self, text: str, content: object) -> None:
+    def lines(self, lines: Iterable[str], content: object) -> None:
         self.json(content)
 
     def note(self, text: str) -> None:
@@ -77,11 +78,18 @@ class TextOutput(Output):
             if page:
                 print_rows(page, columns)
 
-    def text(self, text: str, content: object) -> None:
-        click.echo(text)
+    def lines(self, lines: Iterable[str], content: object) -> None:
+        for line in lines:
+            click.echo(line)
 
     def note(self, text: str) -> None:
         click.echo(text)
+
+
+def _with_names(entity: Any) -> Any:
+    if not isinstance(entity, Account):
+        return entity
+    return msgspec.to_builtins(entity) | {"status": AccountStatus(entity.status).name.lower()}
 
 
 def with_output(command: Callable[Concatenate[Output, P], None]) -> Callable[..., None]:

@@ -36,15 +36,22 @@ def print_record(entity: Any, bars: str = "") -> None:
             lists.append(value)
         else:
             lines.add_row(_label(name), text(name, value))
-    _print(lines)
+    for line in _lines_of(lines):
+        click.echo(line)
     for rows in lists:
         if rows:
-            _print("")
+            click.echo()
             columns = [field.name for field in fields(rows[0])]
             print_rows(rows, columns, bars if bars in columns else "")
 
 
 def print_rows(rows: Sequence[Any], columns: Sequence[str], bars: str = "") -> None:
+    """As `lines_of_rows`."""
+    for line in lines_of_rows(rows, columns, bars):
+        click.echo(line)
+
+
+def lines_of_rows(rows: Sequence[Any], columns: Sequence[str], bars: str = "") -> list[str]:
     """One line for each row, below the names of `columns`, and a bar as long as its `bars`.
 
     On a terminal that is too narrow, the last columns are left out, and the text before them is
@@ -65,7 +72,7 @@ def print_rows(rows: Sequence[Any], columns: Sequence[str], bars: str = "") -> N
         if bars and most > 0:
             cells.append(_bar(getattr(row, bars) / longest if longest else 0, most))
         table.add_row(*cells)
-    _print(table)
+    return _lines_of(table)
 
 
 def _widths(rows: Sequence[Any], columns: Sequence[str], room: int) -> dict[str, int]:
@@ -87,6 +94,8 @@ def text(name: str, value: Any) -> str:
     """The value of a field in words, by what the end of its name says."""
     if value is None:
         return "-"
+    if name == "failed" and not value:
+        return ""
     if name == "status":
         return AccountStatus(value).name.lower()
     if name == "user_id":
@@ -107,13 +116,12 @@ def _bar(share: float, most: int) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
-def _print(renderable: Table | str) -> None:
+def _lines_of(renderable: Table) -> list[str]:
     # What a user stored must not be taken for markup.
     console = Console(width=_WIDTH, markup=False, emoji=False, highlight=False)
     with console.capture() as captured:
         console.print(renderable)
-    for line in captured.get().splitlines():
-        click.echo(line.rstrip())
+    return [line.rstrip() for line in captured.get().splitlines()]
 
 
 def _leaves(entity: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -69,7 +69,7 @@ def test_an_account_lives_from_create_to_delete(command: PackDbCommand, db: Pack
     assert (updated["email"], updated["plan_name"], updated["status"]) == (
         "b@example.com",
         "Free",
-        0,
+        "inactive",
     )
 
     deleted = command.json("accounts", "delete", "b@example.com", "--yes", "--json")

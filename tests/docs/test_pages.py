@@ -1,10 +1,12 @@
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from tests.docs import command_line_page
+from tests.docs import command_line_page, json_page
 from tests.docs.page import blocks, do
 from tests.own_services.installation import ROOT, install
 
@@ -17,6 +19,7 @@ TESTED_ELSEWHERE = {
     "postgresql.md": "tests/postgres/test_move.py",
     "notebook.md": "tests/docs/test_frameworks.py",
     "command-line.md": "tests/docs/command_line_page.py",
+    "json.md": "tests/docs/json_page.py",
 }
 TO_DO = [
     page
@@ -83,3 +86,28 @@ def test_the_page_of_the_command_line_is_what_the_commands_say() -> None:
     made = command_line_page.page()
     assert written.split() == made.split(), "python -m tests.docs.command_line_page"
     assert "pack-db tokens consume" in made
+
+
+def test_the_page_of_json_is_what_the_commands_print() -> None:
+    written = json_page.examples(json_page.PAGE.read_text())
+    made = json_page.examples(json_page.page())
+    assert shape(written) == shape(made), "python -m tests.docs.json_page"
+    described = command_line_page.PAGE.read_text()
+    usages = re.findall(r"Usage: pack-db ([a-z -]+) \[OPTIONS\](.*?)```", described, re.DOTALL)
+    with_json = {command for command, usage in usages if " --json  " in usage}
+    assert len(with_json) > 20
+    # These print the same as `status`, or what the page says of them.
+    for command in with_json - {"top", "call", "metrics", "export accounts", "export ledger"}:
+        assert [words for words in written if words.startswith(command)], command
+
+
+def shape(value: Any) -> Any:
+    """Keys and kinds of values."""
+    match value:
+        case dict():
+            return {key: shape(inner) for key, inner in value.items()}
+        case list():
+            return [shape(inner) for inner in value[:1]]
+        case int() | float() if not isinstance(value, bool):
+            return "number"
+    return type(value).__name__

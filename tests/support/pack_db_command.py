@@ -38,7 +38,7 @@ class PackDbCommand:
     def text(self, *arguments: str) -> str:
         """What a command printed that has to succeed."""
         done = self.run(*arguments)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
         return done.stdout
 
     def json(self, *arguments: str) -> Any:

@@ -233,7 +233,7 @@ def test_a_call_within_the_packing_of_another_harms_neither(db: PackDb, account:
             seen.append(db.tokens.get_balance(account.id).account_id)
             return super().__iter__()
 
-    with pytest.raises(InvalidInput, match="Expected `str`, got `array`"):
+    with pytest.raises(InvalidInput, match="must be text, not an array"):
         db.accounts.authenticate(Words(["a", "b"]))  # type: ignore[arg-type]
 
     assert set(seen) == {account.id}

@@ -1,5 +1,4 @@
 import inspect
-import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, get_type_hints
@@ -15,10 +14,10 @@ from pack_db_client.protocol.replies import OK, decode_result, result_value
 from pack_db_client.protocol.requests import Arguments, Call
 from pack_db_client.protocol.strictness import is_looked_into, let_pass
 from pack_db_client.protocol.untrusted import BROKEN, MAX_NESTING, is_nested_too_deep
+from pack_db_client.protocol.wording import in_words
 
 _POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
-_ENUM_VALUE = re.compile("(?s)enum value '.*'")
 _BYTES = (bytes,)  # else msgspec takes text for them, as base64
 
 
@@ -210,9 +209,7 @@ class Method:
         if not arguments.keys() <= self.signature.parameters.keys():
             # msgspec would repeat the name, which may be 64 KiB of anything.
             return f"unknown argument; it takes {self._takes}"
-        text = _ENUM_VALUE.sub("value", str(exc))  # which it would repeat as well
-        text = text.replace("`$.", "`").replace("Object missing required field", "misses")
-        return text.replace("Object contains unknown field", "has an unknown field")
+        return in_words(str(exc))
 
 
 def methods_of(service: str, interface: type) -> Iterator[Method]:

@@ -75,7 +75,9 @@ def encode_call(method: str, arguments: Arguments) -> bytes:
             return pack_known((method, arguments))
         data = pack((method, arguments))
         _check_readable(data)
-    except (TypeError, ValueError, OverflowError, RecursionError) as exc:
+    except OverflowError as exc:
+        raise InvalidInput(f"{method}: an argument is a whole number of over 64 bits") from exc
+    except (TypeError, ValueError, RecursionError) as exc:
         raise InvalidInput(f"{method}: an argument cannot be sent: {exc}") from exc
     return data
 

@@ -1,4 +1,7 @@
 import os
+import pty
+import select
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -6,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from pack_db.interfaces.services import SERVICES
+from tests.support.daemon_process import PATIENCE_S
 
+_ENVIRONMENT = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 # Completes a line as readline does, and prints what it would offer.
 _COMPLETE = """
 eval "$(pack-db completion bash)"
@@ -20,7 +25,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 def offered(*words: str, **settings: str) -> list[str]:
     done = subprocess.run(
         ["bash", "--norc", "-c", _COMPLETE, "bash", "pack-db", *words],
-        env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **settings},
+        env=_ENVIRONMENT | settings,
         capture_output=True,
         encoding="utf-8",
         timeout=120,
@@ -48,13 +53,63 @@ def test_nothing_is_completed_where_the_services_are_not_to_be_found() -> None:
     assert offered("call", "acc", SERVICE_FACTORY="no.such:Factory") == []
 
 
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_have_a_script(shell: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pack_db_daemon", "completion", shell],
-        capture_output=True,
-        encoding="utf-8",
-        check=True,
-        timeout=120,
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_commands_methods_and_arguments() -> None:
+    def offered(line: str) -> list[str]:
+        done = subprocess.run(
+            ["fish", "-N", "-c", f"pack-db completion fish | source; complete -C '{line}'"],
+            env=_ENVIRONMENT | {"HOME": "/nowhere"},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+            check=True,
+        )
+        return [found.split("\t")[0] for found in done.stdout.splitlines()]
+
+    assert offered("pack-db sta") == ["status"]
+    assert offered("pack-db call tokens.get_b") == ["tokens.get_balance"]
+    assert offered("pack-db call tokens.top_up amount=3 ") == ["account_id="]
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_completes_commands_methods_and_arguments(tmp_path: Path) -> None:
+    screen, keyboard = pty.openpty()
+    shell = subprocess.Popen(
+        ["zsh", "-f", "-i"],
+        env=_ENVIRONMENT | {"TERM": "dumb", "HOME": str(tmp_path), "COLUMNS": "200"},
+        cwd=tmp_path,
+        stdin=keyboard,
+        stdout=keyboard,
+        stderr=keyboard,
+        start_new_session=True,
     )
-    assert f"_PACK_DB_COMPLETE={shell}_complete" in done.stdout
+
+    def read_until(text: str) -> str:
+        shown = ""
+        while text not in shown:
+            ready, _, _ = select.select([screen], [], [], PATIENCE_S)
+            assert ready, f"{text!r} does not appear after {shown!r}"
+            shown += os.read(screen, 4096).decode(errors="replace")
+        return shown
+
+    try:
+        # What is typed must not look like what is waited for.
+        set_up = 'autoload -U compinit; compinit -u -D; eval "$(pack-db completion zsh)"'
+        os.write(screen, f'{set_up}; echo r"ead"y\n'.encode())
+        read_until("ready")
+        for typed, completed in (
+            ("pack-db sta", "status "),
+            ("pack-db call tokens.get_b", "tokens.get_balance "),
+            ("pack-db call tokens.top_up amo", "amount="),
+        ):
+            os.write(screen, b"\x15")  # Ctrl-U: an empty line
+            os.write(screen, f"{typed}\t".encode())
+            shown = read_until(completed)
+        os.write(screen, b"3")
+        shown += read_until("3")
+        assert "amount= " not in shown
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(screen)
+        os.close(keyboard)

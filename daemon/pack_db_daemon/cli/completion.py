@@ -2,8 +2,19 @@ import click
 from click.shell_completion import get_completion_class
 
 _SHELLS = ("bash", "zsh", "fish")
-_END = "    return 0\n"
-_NO_SPACE_AFTER_EQUALS = "    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n"
+# Of click's scripts: the value of an argument follows its "=" at once. fish does so by itself.
+_NO_SPACE_AFTER_EQUALS = {
+    "bash": (
+        "    return 0\n",
+        "    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n    return 0\n",
+    ),
+    "zsh": (
+        "        compadd -U -V unsorted -a completions\n",
+        "        local -a end=()\n"
+        "        [[ ${completions[1]} == *= ]] && end=(-S '')\n"
+        '        compadd -U -V unsorted "${end[@]}" -a completions\n',
+    ),
+}
 
 
 @click.command()
@@ -23,7 +34,4 @@ def completion(context: click.Context, shell: str) -> None:
         raise click.UsageError(f"this version of click completes nothing in {shell}")
     command = context.find_root().command
     script = kind(command, {}, "pack-db", "_PACK_DB_COMPLETE").source()
-    if shell == "bash":
-        # The value of an argument follows at once.
-        script = script.replace(_END, _NO_SPACE_AFTER_EQUALS + _END)
-    click.echo(script)
+    click.echo(script.replace(*_NO_SPACE_AFTER_EQUALS.get(shell, ("", ""))))

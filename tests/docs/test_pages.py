@@ -78,7 +78,7 @@ def test_every_block_says_its_language_or_is_no_code(page: Path) -> None:
     fences = [line.strip() for line in page.read_text().splitlines() if "```" in line]
     for opening in fences[::2]:
         words = opening.removeprefix("```").split(" ", 1)
-        assert words[0] in {"", "text", "sh", "python", "ini", "json"}, opening
+        assert words[0] in {"", "text", "sh", "python", "ini", "json", "yaml", "dockerfile"}, opening
 
 
 def test_the_page_of_the_command_line_is_what_the_commands_say() -> None:

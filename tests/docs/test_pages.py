@@ -75,10 +75,11 @@ def test_the_tutorial_and_every_how_to_page_are_among_them() -> None:
 
 @pytest.mark.parametrize("page", TO_DO, ids=lambda page: page.stem)
 def test_every_block_says_its_language_or_is_no_code(page: Path) -> None:
+    languages = {"", "text", "sh", "python", "ini", "json", "yaml", "dockerfile"}
     fences = [line.strip() for line in page.read_text().splitlines() if "```" in line]
     for opening in fences[::2]:
         words = opening.removeprefix("```").split(" ", 1)
-        assert words[0] in {"", "text", "sh", "python", "ini", "json", "yaml", "dockerfile"}, opening
+        assert words[0] in languages, opening
 
 
 def test_the_page_of_the_command_line_is_what_the_commands_say() -> None:

@@ -40,7 +40,7 @@ def test_the_collector_finds_whole_metrics(metrics: Machine) -> None:
     assert metrics.run("ls", _COLLECTOR).split() == ["pack_db.prom"]
     text = metrics.run("cat", f"{_COLLECTOR}/pack_db.prom")
     for parser in (openmetrics, prometheus):
-        families = parser.text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+        families = parser.text_string_to_metric_families(text)
         samples = [sample for family in families for sample in family.samples]
         calls = {s.labels["method"]: s.value for s in samples if s.name == "pack_db_calls_total"}
         assert calls["daemon.ping"] == 1

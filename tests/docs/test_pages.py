@@ -12,6 +12,8 @@ from tests.own_services.installation import ROOT, install
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
+PAGES_BY_NAME = {str(page.relative_to(DOCS)): page for page in PAGES}
+NAVIGATION = (ROOT / "zensical.toml").read_text()
 # Their commands install on the machine, or show a person around on one that is in use.
 TESTED_ELSEWHERE = {
     "systemd.md": "tests/systemd",
@@ -67,6 +69,15 @@ def test_a_page_works_as_it_is_written(
     page: Path, environment: dict[str, str], short_path: Path
 ) -> None:
     do(blocks(page.read_text()), short_path, environment)
+
+
+def test_the_pages_work_one_after_the_other(
+    environment: dict[str, str], short_path: Path
+) -> None:
+    read = [PAGES_BY_NAME[name] for name in re.findall(r'"([\w/-]+\.md)"', NAVIGATION)]
+    assert len(read) == len(PAGES)
+    for page in (page for page in read if page in TO_DO):
+        do(blocks(page.read_text()), short_path, environment)
 
 
 def test_the_tutorial_and_every_how_to_page_are_among_them() -> None:

@@ -17,6 +17,8 @@ _SEPARATOR = "--- end of a block ---"
 _START = "set -e; trap 'jobs -p | xargs --no-run-if-empty kill; wait || true' EXIT"
 # A reader starts the daemon in another terminal, and sees when it is there.
 _SERVE = re.compile(r"^pack-db serve$", re.MULTILINE)
+# The wheel of the checkout is built already.
+_INSTALL = ("pip install .\n", "pip install pack-db\n")
 # Of a program in the background that was killed, bash tells at whichever command it notices.
 _NOTICE = re.compile(r"^bash: line \d+: +\d+ Killed .*\n", re.MULTILINE)
 _IN_BACKGROUND = (
@@ -41,7 +43,7 @@ class Block:
     def script(self) -> str:
         match self.language:
             case "sh":
-                return _SERVE.sub(_IN_BACKGROUND, self.text)
+                return _SERVE.sub(_IN_BACKGROUND, self.text).replace(*_INSTALL)
             case "python" if self.title is None:
                 return f"python - <<'END_OF_FILE'\n{self.text}END_OF_FILE"
         return f"cat > {self.title} <<'END_OF_FILE'\n{self.text}END_OF_FILE"

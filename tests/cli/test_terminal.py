@@ -53,6 +53,13 @@ class Terminal:
             shown += os.read(self._screen, 4096).decode()
         return shown
 
+    def read_rest(self) -> str:
+        """What is on the screen and was not read."""
+        shown = b""
+        while select.select([self._screen], [], [], 0)[0]:
+            shown += os.read(self._screen, 4096)
+        return shown.decode()
+
     def close(self) -> None:
         os.close(self._screen)
         os.close(self._keyboard)

@@ -71,9 +71,7 @@ def test_a_page_works_as_it_is_written(
     do(blocks(page.read_text()), short_path, environment)
 
 
-def test_the_pages_work_one_after_the_other(
-    environment: dict[str, str], short_path: Path
-) -> None:
+def test_the_pages_work_one_after_the_other(environment: dict[str, str], short_path: Path) -> None:
     read = [PAGES_BY_NAME[name] for name in re.findall(r'"([\w/-]+\.md)"', NAVIGATION)]
     assert len(read) == len(PAGES)
     for page in (page for page in read if page in TO_DO):

@@ -5,8 +5,8 @@ Run as `python wrong_builds.py BUILD` in place of `pack-db serve`.
 
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 
 from pack_db.config import Config
@@ -30,7 +30,17 @@ def wrong_build_command(build: WrongBuild) -> list[str]:
     return [sys.executable, __file__, build]
 
 
-class _LateDatabase(DatabaseConnection):
+class _WithoutThread(DatabaseConnection):
+    """Commits nothing in a thread, where the builds would not notice."""
+
+    @contextmanager
+    def background_transaction(self, ended: Callable[[], object]) -> Iterator[None]:
+        with self.transaction():
+            yield
+        ended()
+
+
+class _LateDatabase(_WithoutThread):
     """Commits what messages wrote, and were answered, only when the daemon keeps house."""
 
     late = ExitStack()
@@ -54,7 +64,7 @@ class _LateDatabase(DatabaseConnection):
         super().close()
 
 
-class _HookedDatabase(DatabaseConnection):
+class _HookedDatabase(_WithoutThread):
     """Calls `after_commit` once a message's transaction has ended."""
 
     after_commit: Callable[[], None]

@@ -233,7 +233,7 @@ def test_sigterm_ends_a_daemon_whose_server_is_away(
 ) -> None:
     with (
         running_daemons(short_path, [server.url()]) as [daemon],
-        daemon.client() as db,
+        daemon.client(5.0) as db,
         ThreadPoolExecutor(1) as thread,
     ):
         account = new_account(db)
@@ -244,7 +244,9 @@ def test_sigterm_ends_a_daemon_whose_server_is_away(
 
         with ends_within(_STOP_S):
             assert daemon.stop() == 0
-        with pytest.raises(StorageUnavailable):
+        # The daemon has answered, but libzmq drops what it has not handed over when a connection
+        # ends, and there is no other daemon to ask again.
+        with pytest.raises((StorageUnavailable, OutcomeUnknown)):
             call.result()
 
 

@@ -11,7 +11,7 @@ from tests.support.daemon_process import DaemonProcess
 from tests.support.services import existing
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("pack_db", "pack_db_client", "pack_db_daemon")
+PACKAGES = ("pack_db", "pack_db_client", "pack_db_daemon", "pack_db_testing")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def daemon_from_wheel(wheel: Path, short_path: Path) -> Iterator[DaemonProcess]:
     daemon.clean_up()
 
 
-def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == set(PACKAGES)
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)

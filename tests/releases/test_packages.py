@@ -34,8 +34,11 @@ def contents(wheel: Path) -> dict[str, bytes]:
 def test_the_version_is_written_in_one_place(metadata: email.message.Message, sdist: Path) -> None:
     assert metadata["Version"] == pack_db.__version__
     assert sdist.name == f"pack_db-{pack_db.__version__}.tar.gz"
-    for path in (ROOT / "pyproject.toml", *ROOT.glob("*/**/*.py")):
-        if "tests" not in path.parts and path != ROOT / "pack_db" / "__init__.py":
+    sources = [
+        path for name in ("pack_db", "client", "daemon") for path in (ROOT / name).rglob("*.py")
+    ]
+    for path in (ROOT / "pyproject.toml", *sources):
+        if path != ROOT / "pack_db" / "__init__.py":
             assert f'"{pack_db.__version__}"' not in path.read_text(), path
 
 

@@ -70,7 +70,8 @@ def deliver(connection: Connection, message: Message) -> Delivery:
     """
     while True:
         was_lost = connection.was_lost()
-        # Also of a connection that was lost: its daemon may have answered before it ended.
+        # Also of a connection that was lost: its daemon may have answered before it ended. With
+        # ZMQ_IMMEDIATE, libzmq drops an answer if it learns of both at once; a copy asks again.
         if connection.copies and (results := connection.receive(message)) is not None:
             if connection.copies > 1 and message.has_write and _is_about_one_copy(results):
                 # An earlier copy may have been done before the daemon was killed.

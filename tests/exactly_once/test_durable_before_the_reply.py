@@ -54,7 +54,9 @@ def test_the_wal_is_synced_between_its_last_write_and_the_reply(short_path: Path
 
 
 @needs_strace
-def test_who_only_reads_does_not_wait_for_the_disk(daemon: DaemonProcess, db: PackDb) -> None:
+def test_row_101_who_only_reads_does_not_wait_for_the_disk(
+    daemon: DaemonProcess, db: PackDb
+) -> None:
     account = db.accounts.create_account(CreateAccountInput(email="a@example.com"))
     with _syncs_take(1.0, daemon), daemon.client() as writer, ThreadPoolExecutor(1) as thread:
         for written in range(2):

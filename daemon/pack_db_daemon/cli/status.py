@@ -13,6 +13,7 @@ from pack_db_daemon.cli.common.output import Output
 
 _COLUMNS = ("method", "calls", "failed", "p50_us", "p99_us")
 _PROCESSES = ("pid", "user_id", "program", "connections")
+_INDENT = 10
 _FEWEST = 3  # rows of a table, however small the terminal is
 _ENDLESS = 1_000_000
 
@@ -40,7 +41,11 @@ def _lines(status: DaemonStatus) -> Iterator[str]:
         line
         for name, text in _about(status)
         for line in textwrap.wrap(
-            f"{name:<10}{text}", columns, subsequent_indent=10 * " ", break_long_words=False
+            f"{name:<{_INDENT}}{text}",
+            max(columns, 2 * _INDENT),
+            subsequent_indent=_INDENT * " ",
+            break_long_words=False,
+            break_on_hyphens=False,  # a path is there to be copied
         )
     ]
     yield from about

@@ -7,11 +7,12 @@ import msgspec
 import pytest
 
 from tests.docs import command_line_page, json_page
-from tests.docs.page import blocks, do
+from tests.docs.page import Block, blocks, do
 from tests.own_services.installation import ROOT, install
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
+README = (ROOT / "README.md").read_text()
 PAGES_BY_NAME = {str(page.relative_to(DOCS)): page for page in PAGES}
 NAVIGATION = (ROOT / "zensical.toml").read_text()
 # Their commands install on the machine, or show a person around on one that is in use.
@@ -72,6 +73,9 @@ def test_a_page_works_as_it_is_written(
 
 
 def test_the_pages_work_one_after_the_other(environment: dict[str, str], short_path: Path) -> None:
+    *with_daemon, in_process = (b for b in blocks(README) if b.language == "python")
+    do([Block("sh", None, "pack-db serve\n"), *with_daemon], short_path, environment)
+    do([in_process], short_path, environment)
     read = [PAGES_BY_NAME[name] for name in re.findall(r'"([\w/-]+\.md)"', NAVIGATION)]
     assert len(read) == len(PAGES)
     for page in (page for page in read if page in TO_DO):

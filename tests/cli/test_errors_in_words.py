@@ -45,6 +45,8 @@ def test_a_missing_argument_is_named_without_grammar(command: PackDbCommand) -> 
     [
         ("account=5", "account must be an object, not a whole number"),
         ('account={"token_remaining": 5}', "account lacks email"),
+        ('account={"emial": "a@b.c"}', "account: unknown field emial; CreateAccountInput takes"),
+        ("acount=5", "unknown argument acount; it takes account"),
         ('account={"email": 5}', "account.email must be text, not a whole number"),
         ('account={"email": "a@b.c", "token_remaining": []}', "must be a whole number or null"),
     ],
@@ -56,6 +58,15 @@ def test_an_argument_of_a_wrong_kind_is_named_in_plain_words(
     assert done.returncode == 1
     assert says in done.stderr
     assert "`" not in done.stderr
+
+
+def test_an_address_is_as_good_as_an_id_for_call(command: PackDbCommand, db: PackDb) -> None:
+    account = db.accounts.create_account(CreateAccountInput(email="a@example.com"))
+    balance = command.json("call", "tokens.get_balance", "account_id=A@example.com")
+    assert balance["account_id"] == account.id
+    nobody = command.run("call", "accounts.get_account", "account_id=b@example.com")
+    assert nobody.returncode == 1
+    assert nobody.stderr == "pack-db: no account has the e-mail address b@example.com\n"
 
 
 @pytest.mark.parametrize("text", ['{"email": ', '{"email" 3}'])

@@ -34,7 +34,7 @@ ON_THE_WIRE: list[tuple[str, Any, str]] = [
     ("word", "sold", "none of the values"),
     ("word", 3, "none of the values"),
     ("label", {"text": "x"}, "lacks since"),
-    ("label", {"text": "x", "since": "2027-01-31", "y": 1}, "unknown field; Label takes"),
+    ("label", {"text": "x", "since": "2027-01-31", "y": 1}, "unknown field y; Label takes"),
 ]
 
 

@@ -12,7 +12,7 @@ from pack_db.interfaces.query import is_query
 from pack_db_client.protocol.exact_types import misfit, parts_of, travels_as_another
 from pack_db_client.protocol.replies import OK, decode_result, result_value
 from pack_db_client.protocol.requests import Arguments, Call
-from pack_db_client.protocol.strictness import is_looked_into, let_pass
+from pack_db_client.protocol.strictness import is_looked_into, let_pass, shown, unknown_field
 from pack_db_client.protocol.untrusted import BROKEN, MAX_NESTING, is_nested_too_deep
 from pack_db_client.protocol.wording import in_words
 
@@ -206,9 +206,11 @@ class Method:
         ]
 
     def _problem(self, arguments: dict[str, Any], exc: msgspec.ValidationError) -> str:
-        if not arguments.keys() <= self.signature.parameters.keys():
-            # msgspec would repeat the name, which may be 64 KiB of anything.
-            return f"unknown argument; it takes {self._takes}"
+        for name, value in arguments.items():
+            if name not in self.signature.parameters:
+                return f"unknown argument{shown(name)}; it takes {self._takes}"
+            if (problem := unknown_field(value, self._parts[name])) is not None:
+                return f"{name}: {problem}"
         return in_words(str(exc))
 
 

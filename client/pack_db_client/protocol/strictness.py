@@ -31,6 +31,9 @@ def is_looked_into(part: inspect.Type) -> bool:
     return isinstance(part, _LOOKED_INTO)
 
 
+_LONGEST_NAME = 100  # characters
+
+
 def let_pass(value: Any, part: inspect.Type) -> str | None:
     """What is wrong with `value`, or anywhere in it, for people; None if there is nothing.
 
@@ -42,9 +45,9 @@ def let_pass(value: Any, part: inspect.Type) -> str | None:
         case inspect.UnionType(types=types):
             inner = [(value, p) for p in types if _is_meant(value, p, types)]
         case inspect.DataclassType() | inspect.TypedDictType() if isinstance(value, dict):
+            if (problem := unknown_field(value, part)) is not None:
+                return problem
             parts = {field.encode_name: field.type for field in part.fields}
-            if not value.keys() <= parts.keys():
-                return f"unknown field; {part.cls.__name__} takes {', '.join(parts)}"
             inner = [(v, parts[name]) for name, v in value.items()]
         case inspect.DictType(value_type=item) if isinstance(value, dict) and is_looked_into(item):
             inner = [(v, item) for v in value.values()]
@@ -63,6 +66,21 @@ def let_pass(value: Any, part: inspect.Type) -> str | None:
         if is_looked_into(p) and (found := let_pass(v, p)) is not None:
             return found
     return None
+
+
+def unknown_field(value: Any, part: inspect.Type) -> str | None:
+    """What is wrong with a map that has fields which its type has not."""
+    if isinstance(part, inspect.DataclassType | inspect.TypedDictType) and isinstance(value, dict):
+        known = [field.encode_name for field in part.fields]
+        if unknown := [name for name in value if name not in known]:
+            return f"unknown field{shown(unknown[0])}; {part.cls.__name__} takes {', '.join(known)}"
+    return None
+
+
+def shown(name: Any) -> str:
+    """A name with a space before it, unless it is none: it may be 64 KiB of anything."""
+    is_name = isinstance(name, str) and len(name) <= _LONGEST_NAME and name.isidentifier()
+    return f" {name}" if is_name else ""
 
 
 def _is_meant(value: Any, part: inspect.Type, among: tuple[inspect.Type, ...]) -> bool:

@@ -14,6 +14,7 @@ from pack_db.errors import ConfigurationError
 from pack_db_client import PackDb
 from pack_db_client.protocol.methods import Method
 from pack_db_client.protocol.requests import Arguments
+from pack_db_daemon.cli.common.account_argument import find_account_id
 from pack_db_daemon.cli.common.client import with_client
 from pack_db_daemon.cli.common.configuration import configuration
 from pack_db_daemon.cli.common.failure import failures_shown
@@ -81,8 +82,8 @@ def call(db: PackDb, out: Output, method: str, arguments: tuple[str, ...]) -> No
     """Call any method of a service and print its result as JSON.
 
     The arguments are one JSON object or array, or KEY=VALUE pairs. A VALUE that is no JSON is
-    taken as text. A lone - reads the JSON from stdin, which keeps a secret out of the list of
-    processes.
+    taken as text, and an account_id may be the account's address. A lone - reads the JSON from
+    stdin, which keeps a secret out of the list of processes.
 
     \b
     Examples:
@@ -98,8 +99,11 @@ def call(db: PackDb, out: Output, method: str, arguments: tuple[str, ...]) -> No
     found = methods.get(method)
     if found is None:
         raise click.BadParameter(_no_such_method(method, list(methods)), param_hint="METHOD")
+    given = _parse(arguments)
+    if isinstance(given, dict) and isinstance(account := given.get("account_id"), str):
+        given = given | {"account_id": find_account_id(db, account)}
     # Checked as the daemon would, but before anything is sent.
-    positional, keywords = found.convert_arguments(_parse(arguments))
+    positional, keywords = found.convert_arguments(given)
     service = method.partition(".")[0]
     stub: object = db.service(service, served[service])
     out.json(getattr(stub, found.function_name)(*positional, **keywords))

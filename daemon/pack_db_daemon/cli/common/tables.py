@@ -16,7 +16,8 @@ from rich.table import Table
 from pack_db.interfaces.entities.account import AccountStatus
 
 _GAP = 2  # spaces between two columns
-_SHORTEST = 12  # characters of a text that is cut
+_SHORTENED = 20  # characters that a text keeps while other columns need the room,
+_SHORTEST = 12  # and at the end of a line
 _BAR = 40  # characters of the longest bar
 _WIDTH = 10_000  # characters, so that no id is ever cut or broken: ids are there to be copied
 
@@ -78,15 +79,28 @@ def lines_of_rows(rows: Sequence[Any], columns: Sequence[str], bars: str = "") -
 def _widths(rows: Sequence[Any], columns: Sequence[str], room: int) -> dict[str, int]:
     """How wide each column is that fits; the first one always does, since ids are copied."""
     widths: dict[str, int] = {}
-    for name in columns:
-        cells = [_label(name), *(text(name, getattr(row, name)) for row in rows)]
-        width = max(map(cell_len, cells))
+    for name, width in _wanted(rows, columns, room).items():
         if widths and width > room:
             if room >= _SHORTEST and isinstance(getattr(rows[0], name), str):
                 widths[name] = room
             break
         widths[name] = width
         room -= width + _GAP
+    return widths
+
+
+def _wanted(rows: Sequence[Any], columns: Sequence[str], room: int) -> dict[str, int]:
+    """How wide each column would be; long texts are shortened before others are left out."""
+    widths = {
+        name: max(cell_len(_label(name)), *(cell_len(text(name, getattr(r, name))) for r in rows))
+        for name in columns
+    }
+    missing = sum(widths.values()) + _GAP * (len(widths) - 1) - room
+    for name in columns[1:]:
+        if missing > 0 and isinstance(getattr(rows[0], name), str) and widths[name] > _SHORTENED:
+            cut = min(missing, widths[name] - _SHORTENED)
+            widths[name] -= cut
+            missing -= cut
     return widths
 
 

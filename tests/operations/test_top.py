@@ -66,7 +66,7 @@ def test_once_as_json_tells_all(daemon: DaemonProcess, command: PackDbCommand) -
     assert methods[QUIET]["calls_per_second"] == 0
     total = sum(row["calls_per_second"] for row in methods.values())
     assert abs(seen["calls_per_second"] - total) < 1
-    assert abs(seen["messages_per_second"] - total) * seen["measured_s"] < 3
+    assert abs(seen["messages_per_second"] - total) * seen["measured_s"] < 5  # on their way
     assert 0 <= seen["waited"] <= 1
     assert seen["database"]["size_bytes"] == daemon.database_path.stat().st_size
     assert seen["database"]["log_bytes"] > 0

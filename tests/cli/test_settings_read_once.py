@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pack_db_client import CreateAccountInput
-from tests.support.daemon_process import PATIENCE_S, DaemonProcess
+from tests.support.daemon_process import DaemonProcess
+from tests.support.pack_db_command import COMMAND_ENDS_S
 
 # `pack-db`, and in the file READS a mark for each time that it opened a `.env`.
 COUNTING = """
@@ -96,6 +97,6 @@ def run(daemon: DaemonProcess, command: str) -> None:
         input=json.dumps({"email": "b@example.com"}),
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=COMMAND_ENDS_S,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -46,6 +46,7 @@ class GroupCommit(RequestHandler):
 
     def handle(self, request: IncomingRequest) -> bytes | None:
         self._taken += 1
+        self._queue.messages += 1
         message = self._dispatcher.read(request.data, request.user_id)
         if isinstance(message, bytes):
             return message
@@ -60,7 +61,6 @@ class GroupCommit(RequestHandler):
         return None
 
     def finished(self) -> Iterable[tuple[IncomingRequest, bytes]]:
-        self._queue.messages += self._taken
         self._queue.waited += max(0, self._taken - self._was_idle)
         self._was_idle = not self._taken
         self._taken = 0
